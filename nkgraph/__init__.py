@@ -1,0 +1,1 @@
+"""Typed property graphs bigger than memory, as NumPy arrays."""

@@ -1,0 +1,36 @@
+"""The one decorator of all kernels."""
+
+import warnings
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+from numba import njit
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile ``function`` on first call; cache on disk; release the GIL.
+
+    Kernels are serial. Whole-array work is split over threads by
+    ``nkgraph.threads``: that costs a fifth of the compile time of numba's own
+    parallel loops, and is safe when two Python threads call at once, which
+    numba's default threading layer is not.
+
+    Where neither the package nor the user's cache directory can be written,
+    kernels are compiled in each process, and one warning says so.
+    """
+    try:
+        compiled = njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError as error:  # numba: "cannot cache function ...: no locator available"
+        if "cannot cache" not in str(error):
+            raise
+        warnings.warn(
+            "nkgraph: no writable directory for compiled kernels, so each process compiles "
+            "them anew; set NUMBA_CACHE_DIR to a writable directory to keep them",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        compiled = njit(nogil=True, error_model="numpy")(function)
+    return cast(Callable[P, R], compiled)

@@ -1,0 +1,63 @@
+"""Run kernels on several threads: split, start, wait.
+
+Kernels release the GIL, so plain threads are enough. Threads are started for
+one job and joined before it returns: nothing outlives a call, ``fork`` is safe,
+and two callers never share a pool. Starting one costs about 50 microseconds, so
+jobs below ``MIN_ITEMS`` stay in the calling thread.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+
+MIN_ITEMS = 1 << 15
+"""Fewer items than this a thread are not worth starting it."""
+
+
+def thread_count() -> int:
+    """Threads to use: ``NKGRAPH_THREADS`` if set, else the cores this process may run on."""
+    setting = os.environ.get("NKGRAPH_THREADS", "")
+    if setting.isdecimal() and int(setting) > 0:
+        return int(setting)
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def split(count: int, parts: int | None = None, least: int = MIN_ITEMS) -> list[tuple[int, int]]:
+    """Cut ``range(count)`` into at most ``parts`` even half-open ranges of >= ``least`` items.
+
+    Always at least one range, so that a kernel runs (and checks) empty input too.
+    """
+    if parts is None:
+        parts = thread_count()
+    parts = max(1, min(parts, count // max(least, 1)))
+    edges = [count * part // parts for part in range(parts + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def run(jobs: Sequence[Callable[[], object]]) -> list[object]:
+    """Run ``jobs``, each on a thread of its own, the last on this one; return their results.
+
+    Raises the error of the first job, in order, that failed, after all have ended.
+    """
+    results: list[object] = [None] * len(jobs)
+    failures: list[BaseException | None] = [None] * len(jobs)
+
+    def work(index: int) -> None:
+        try:
+            results[index] = jobs[index]()
+        except BaseException as error:  # noqa: BLE001 - carried to the caller, raised below
+            failures[index] = error
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(jobs) - 1)]
+    for thread in threads:
+        thread.start()
+    if jobs:
+        work(len(jobs) - 1)
+    for thread in threads:
+        thread.join()
+    for failure in failures:
+        if failure is not None:
+            raise failure
+    return results

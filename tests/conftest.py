@@ -1,0 +1,22 @@
+"""Shared fixtures: where the data lies, and a Hypothesis profile for code that compiles."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A first call compiles kernels, so no deadline; derandomised, so that a run can be repeated.
+settings.register_profile(
+    "nkgraph",
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("nkgraph")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of bundled test data."""
+    return Path(__file__).parent / "data"
