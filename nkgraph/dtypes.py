@@ -12,6 +12,8 @@ U64: TypeAlias = NDArray[np.uint64]
 I32: TypeAlias = NDArray[np.int32]
 I64: TypeAlias = NDArray[np.int64]
 F64: TypeAlias = NDArray[np.float64]
+Int: TypeAlias = int | np.int64
+"""An integer of a kernel: Python's from outside, int64 within."""
 Bool: TypeAlias = NDArray[np.bool_]
 
 NO_NODE: Final = np.uint32(0xFFFFFFFF)

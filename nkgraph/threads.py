@@ -7,8 +7,14 @@ jobs below ``MIN_ITEMS`` stay in the calling thread.
 """
 
 import os
+import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import pairwise
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 MIN_ITEMS = 1 << 15
 """Fewer items than this a thread are not worth starting it."""
@@ -33,7 +39,7 @@ def split(count: int, parts: int | None = None, least: int = MIN_ITEMS) -> list[
         parts = thread_count()
     parts = max(1, min(parts, count // max(least, 1)))
     edges = [count * part // parts for part in range(parts + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def run(jobs: Sequence[Callable[[], object]]) -> list[object]:
@@ -61,3 +67,42 @@ def run(jobs: Sequence[Callable[[], object]]) -> list[object]:
         if failure is not None:
             raise failure
     return results
+
+
+def ahead(items: Generator[Item, None, None], depth: int = 1) -> Iterator[Item]:
+    """Draw ``items`` on a thread of its own, up to ``depth`` before they are asked for.
+
+    An error of the iterator is raised here, in its place. Leaving early closes the iterator.
+    """
+    drawn: queue.Queue[Item | BaseException | None] = queue.Queue(maxsize=depth)
+    stopped = threading.Event()
+
+    def offer(item: Item | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                drawn.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            with closing(items):
+                for item in items:
+                    if not offer(item):
+                        return
+            offer(None)
+        except BaseException as error:  # noqa: BLE001 - carried to the caller, raised below
+            offer(error)
+
+    drawer = threading.Thread(target=work, daemon=True)
+    drawer.start()
+    try:
+        while (item := drawn.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        drawer.join()

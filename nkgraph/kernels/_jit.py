@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import ParamSpec, TypeVar, cast
 
 from numba import njit
@@ -26,11 +27,21 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     except RuntimeError as error:  # numba: "cannot cache function ...: no locator available"
         if "cannot cache" not in str(error):
             raise
-        warnings.warn(
-            "nkgraph: no writable directory for compiled kernels, so each process compiles "
-            "them anew; set NUMBA_CACHE_DIR to a writable directory to keep them",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        _warn_once()
         compiled = njit(nogil=True, error_model="numpy")(function)
     return cast(Callable[P, R], compiled)
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile ``function`` into each kernel that calls it: for the inner steps of hot loops."""
+    return cast(Callable[P, R], njit(nogil=True, error_model="numpy", forceinline=True)(function))
+
+
+@cache
+def _warn_once() -> None:
+    warnings.warn(
+        "nkgraph: no writable directory for compiled kernels, so each process compiles "
+        "them anew; set NUMBA_CACHE_DIR to a writable directory to keep them",
+        RuntimeWarning,
+        stacklevel=4,
+    )
