@@ -1,0 +1,170 @@
+"""Positions of many queries in sorted keys.
+
+Few queries: a branch-free binary search, taken for ``GROUP`` queries at once, so that
+their cache misses overlap. The step is the same for all queries of a group; only their
+bases differ.
+
+Many queries in uint32 keys: a static search tree of 16 keys a node, so that a node is one
+cache line and one vector comparison, whatever the spacing of the keys:
+
+    keys    uint32  (n,), n >= 16   block j is 16 keys ending at 16 * j + 16 - skip
+    levels  uint32  (size,)         all levels above the keys, the top first; level k starts
+                                    at starts[k] and item j is the last key of block j below,
+                                    padded to whole nodes with the largest value
+
+``skip`` shifts the blocks so that they start at cache lines. Groups go down level by
+level, each node prefetched while the others of the group are compared.
+
+Keys are trusted to be sorted for the answer only: every index is bounded by sizes, so
+unsorted keys give wrong positions, not a read out of bounds.
+"""
+
+import numpy as np
+
+from nkgraph.dtypes import I64, U32, U64
+from nkgraph.kernels._jit import kernel
+from nkgraph.kernels.csr import ONE
+from nkgraph.kernels.intrinsics import match16, prefetch, rank16
+
+GROUP = 64
+FAN = np.uint64(16)
+FAN_BITS = np.uint64(4)
+SKEW = np.uint64(6)
+
+
+@kernel
+def search_sorted(
+    keys: U32 | U64, queries: U32 | U64, start: int, stop: int, positions: I64
+) -> None:
+    """Find the queries of a range by grouped binary search; first equal key, or -1.
+
+    Parameters
+    ----------
+    keys : (n,) uint32 or uint64, ascending, n >= 16
+    queries : (q,) of the same dtype
+    positions : (q,) int64, written in place
+    """
+    bases = np.empty(GROUP, np.uint64)
+    last_start = np.uint64(keys.size) - FAN
+    for first in range(start, stop, GROUP):
+        lanes = np.uint64(min(GROUP, stop - first))
+        at = np.uint64(first)
+        for lane in range(lanes):
+            bases[lane] = np.uint64(0)
+        size = np.uint64(keys.size)
+        while size > FAN:
+            # Slightly less than half: halves of a power of two would all be read from the
+            # same few sets of the cache.
+            half = (size >> ONE) - (size >> SKEW)
+            size -= half
+            for lane in range(lanes):
+                base = bases[lane]
+                below = np.uint64(keys[base + half - ONE] < queries[at + lane])
+                bases[lane] = base + below * half
+        for lane in range(lanes):
+            begin = min(bases[lane], last_start)
+            lane_found = match16(keys, begin, queries[at + lane])
+            found = np.int64(begin + lane_found)
+            positions[at + lane] = found if lane_found < FAN else np.int64(-1)
+
+
+@kernel
+def fill_leaf_level(keys: U32, skip: int, start: int, stop: int, level: U32) -> None:
+    """Write the last key of blocks ``start`` to ``stop`` of the keys."""
+    for block in range(start, stop):
+        level[block] = keys[min(16 * block + 16 - skip, keys.size) - 1]
+
+
+@kernel
+def fill_upper_levels(levels: U32, starts: I64, sizes: I64) -> None:
+    """Write all levels above the lowest, from below; pad each to whole nodes."""
+    for k in range(starts.size - 1, 0, -1):
+        below = levels[starts[k] : starts[k] + sizes[k]]
+        level = levels[starts[k - 1] : starts[k - 1] + sizes[k - 1]]
+        for block in range(level.size):
+            level[block] = below[min(16 * block + 16, below.size) - 1]
+
+
+@kernel
+def search_tree(
+    keys: U32,
+    skip: np.uint64,
+    levels: U32,
+    starts: I64,
+    sizes: I64,
+    queries: U32,
+    start: int,
+    stop: int,
+    positions: I64,
+) -> None:
+    """Find the queries of a range in the tree; position of the equal key, or -1.
+
+    Parameters
+    ----------
+    keys : (n,) uint32, ascending, each once, n >= 16
+    starts, sizes : (depth,) int64
+        Where each level starts, a multiple of 16, and its items without padding.
+    """
+    blocks = np.empty(GROUP, np.uint64)
+    last_start = np.uint64(keys.size) - FAN
+    for first in range(start, stop, GROUP):
+        lanes = np.uint64(min(GROUP, stop - first))
+        at = np.uint64(first)
+        for lane in range(lanes):
+            blocks[lane] = np.uint64(0)
+        for k in range(starts.size):
+            base = np.uint64(starts[k])
+            last = np.uint64(sizes[k]) - ONE
+            lowest = k == starts.size - 1
+            below = np.uint64(0 if lowest else starts[k + 1])
+            for lane in range(lanes):
+                node = blocks[lane] << FAN_BITS
+                block = node + rank16(levels, base + node, queries[at + lane])
+                block = min(block, last)
+                blocks[lane] = block
+                if lowest:
+                    prefetch(keys, (block << FAN_BITS) - min(skip, block << FAN_BITS))
+                else:
+                    prefetch(levels, below + (block << FAN_BITS))
+        for lane in range(lanes):
+            begin = blocks[lane] << FAN_BITS
+            begin = min(begin - min(skip, begin), last_start)
+            lane_found = match16(keys, begin, queries[at + lane])
+            found = np.int64(begin + lane_found)
+            positions[at + lane] = found if lane_found < FAN else np.int64(-1)
+
+
+@kernel
+def walk_sorted(keys: U32, queries: U32, start: int, stop: int, slot: int, positions: I64) -> None:
+    """Find ascending queries of a range by walking the keys from ``slot``, a block at a time.
+
+    Queries that do not ascend may be missed, so the caller makes sure that they do.
+    """
+    at = np.uint64(slot)
+    size = np.uint64(keys.size)
+    last_start = size - FAN
+    for i in range(np.uint64(start), np.uint64(stop)):
+        query = queries[i]
+        step = FAN
+        while at < last_start and keys[at + FAN - ONE] < query:
+            ahead = at + step
+            if ahead >= last_start or keys[ahead + FAN - ONE] >= query:
+                step = FAN
+                ahead = min(at + step, last_start)
+            else:
+                step += step
+            at = ahead
+        found = match16(keys, at, query)
+        positions[i] = np.int64(at + found) if found < FAN else np.int64(-1)
+
+
+@kernel
+def ascending(values: U32) -> bool:
+    """Whether values never descend; stops at the first that does."""
+    for first in range(np.uint64(1), np.uint64(values.size), np.uint64(4096)):
+        bad = np.uint64(0)
+        for i in range(first, min(first + np.uint64(4096), np.uint64(values.size))):
+            bad += np.uint64(values[i] < values[i - ONE])
+        if bad > np.uint64(0):
+            return False
+    return True
