@@ -1,1 +1,95 @@
-"""Typed property graphs bigger than memory, as NumPy arrays."""
+"""Typed property graphs bigger than memory, as NumPy arrays, with Numba kernels over them.
+
+    >>> import nkgraph as nk
+    >>> g = nk.Graph()
+    >>> towns = g.add_nodes("Town", ["Bern", "Chur", "Visp"])
+    >>> _ = g.add_edges("ROAD", towns[[0, 0, 1]], towns[[1, 2, 2]], {"km": [241.0, 85.0, 186.5]})
+    >>> g.ids(g.neighbors(towns[0], "ROAD"))
+    array(['Chur', 'Visp'], dtype=StringDType())
+    >>> g.read_edges("ROAD")["km"].values
+    array([241. ,  85. , 186.5])
+
+Names are listed here in the order data flows. Each is imported when it is first used, so that
+``import nkgraph`` costs little more than ``import numpy``: no kernel is compiled, and neither
+numba nor zstandard is imported.
+"""
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from nkgraph.dtypes import NO_NODE
+from nkgraph.errors import (
+    ClosedError,
+    FormatError,
+    GraphError,
+    LimitError,
+    LockedError,
+    NkgraphError,
+    NotFoundError,
+    VersionError,
+)
+
+if TYPE_CHECKING:
+    from nkgraph.build import PeerCounts as PeerCounts
+    from nkgraph.build import count_peers as count_peers
+    from nkgraph.csr import CSR as CSR
+    from nkgraph.graph import Graph as Graph
+    from nkgraph.graph import create as create
+    from nkgraph.graph import open_graph as open  # noqa: A004, F401 - public, as nk.open
+    from nkgraph.ingest import import_csv as import_csv
+    from nkgraph.ingest import import_edges as import_edges
+    from nkgraph.ingest import import_graphalytics as import_graphalytics
+    from nkgraph.ingest import import_triples as import_triples
+    from nkgraph.search import find_sorted as find_sorted
+    from nkgraph.storage.values import Duration as Duration
+    from nkgraph.table import Column as Column
+    from nkgraph.table import Table as Table
+
+if sys.byteorder != "little":
+    raise ImportError("nkgraph works on little-endian machines only")
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "import_edges": ("ingest", "import_edges"),
+    "import_csv": ("ingest", "import_csv"),
+    "import_triples": ("ingest", "import_triples"),
+    "import_graphalytics": ("ingest", "import_graphalytics"),
+    "Graph": ("graph", "Graph"),
+    "create": ("graph", "create"),
+    "open": ("graph", "open_graph"),
+    "CSR": ("csr", "CSR"),
+    "Table": ("table", "Table"),
+    "Column": ("table", "Column"),
+    "Duration": ("storage.values", "Duration"),
+    "find_sorted": ("search", "find_sorted"),
+    "count_peers": ("build", "count_peers"),
+    "PeerCounts": ("build", "PeerCounts"),
+}
+
+__all__ = [
+    *_HOMES,
+    "NO_NODE",
+    "NkgraphError",
+    "GraphError",
+    "NotFoundError",
+    "FormatError",
+    "VersionError",
+    "LimitError",
+    "LockedError",
+    "ClosedError",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nkgraph' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value = getattr(import_module(f"nkgraph.{module}"), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

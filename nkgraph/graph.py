@@ -1,0 +1,396 @@
+"""Graph: what a user holds."""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from nkgraph import ids as external_ids
+from nkgraph import saving
+from nkgraph.dtypes import U32
+from nkgraph.edges import Ends
+from nkgraph.errors import GraphError
+from nkgraph.nodes import as_ids
+from nkgraph.opening import open_path
+from nkgraph.reading import GraphReader
+from nkgraph.storage import generations, intake
+from nkgraph.storage.columns import AnyColumn
+from nkgraph.storage.files import WriterLock
+from nkgraph.storage.kglite.names import Names, check_name, fnv1a
+
+Properties = Mapping[str, object] | None
+
+
+class Graph(GraphReader):
+    """A typed property graph, in memory or over an opened directory.
+
+    ``Graph()`` is empty and in memory; ``nkgraph.open`` and ``nkgraph.create`` give graphs on
+    disk. Nodes have a node type, an external id that is unique within it (an integer or a
+    text), a title and properties; edges are directed and have a connection type and
+    properties. Parallel edges and loops are kept. Node and edge ids are dense uint32 numbers.
+
+    A graph may be read from several threads at once; changing it needs the caller's lock.
+
+    Examples
+    --------
+    >>> import nkgraph as nk
+    >>> g = nk.Graph()
+    >>> people = g.add_nodes("Person", ["ann", "bob", "cid"], {"age": [36, 41, None]})
+    >>> edges = g.add_edges("KNOWS", people[[0, 0, 1]], people[[1, 2, 2]])
+    >>> g.neighbors(people[0], "KNOWS")
+    array([1, 2], dtype=uint32)
+    >>> g.ids(g.sources("KNOWS"))
+    array(['ann', 'bob'], dtype=StringDType())
+    """
+
+    # -- changing -----------------------------------------------------------------------------
+
+    def add_nodes(
+        self, node_type: str, ids: object, properties: Properties = None, titles: object = None
+    ) -> U32:
+        """Add nodes of one type.
+
+        Parameters
+        ----------
+        node_type : str
+        ids : (k,) integers or texts
+            External ids, new and distinct within the type. Whole floats are integers.
+        properties : mapping of str to (k,) arrays or sequences, optional
+            None, NaT and masked entries are absent; NaN is a value.
+        titles : (k,) texts, optional
+
+        Returns
+        -------
+        (k,) uint32
+            The node ids: the next free numbers, in order.
+
+        Raises
+        ------
+        GraphError
+            An id is missing, of another kind, or not new; lengths differ; a value cannot be
+            stored. Nothing is changed then.
+        LimitError
+            Node ids would pass 2**32 - 2.
+        """
+        return self._add_nodes(node_type, ids, properties, titles, known_new=False)
+
+    def _add_nodes_unchecked(
+        self, node_type: str, ids: object, properties: Properties = None, titles: object = None
+    ) -> U32:
+        """``add_nodes`` for ids that the caller knows to be new and distinct."""
+        return self._add_nodes(node_type, ids, properties, titles, known_new=True)
+
+    def _add_nodes(
+        self, node_type: str, given: object, properties: Properties, titles: object, known_new: bool
+    ) -> U32:
+        self._check_writable()
+        check_name(node_type, "node_type")
+        column = external_ids.from_user(given, "ids")
+        count = len(column)
+        checked = self._columns(properties, count)
+        title_column = None if titles is None else intake.from_user(titles, count, "titles")
+        if not count:
+            return np.zeros(0, np.uint32)
+        names = self._with_names([node_type, *checked])
+        nodes = self._nodes.add(node_type, column, checked, title_column, known_new)
+        self._names = names
+        self._adjacency = None
+        return nodes
+
+    def add_edges(
+        self, connection_type: str, sources: object, targets: object, properties: Properties = None
+    ) -> U32:
+        """Add edges of one connection type.
+
+        Parameters
+        ----------
+        connection_type : str
+        sources, targets : (k,) integers
+            Node ids of live nodes.
+        properties : mapping of str to (k,) arrays or sequences, optional
+            As in ``add_nodes``.
+
+        Returns
+        -------
+        (k,) uint32
+            The edge ids: the next numbers, in order.
+
+        Raises
+        ------
+        GraphError
+            A node does not exist, lengths differ, or a value cannot be stored. Nothing is
+            changed then.
+        LimitError
+            Edge ids would pass 2**32 - 2.
+        """
+        return self._add_edges([connection_type], None, sources, targets, properties)
+
+    def _add_edges_typed(
+        self,
+        names: list[str],
+        codes: U32,
+        sources: object,
+        targets: object,
+        properties: Properties = None,
+    ) -> U32:
+        """Add edges of several connection types at once; ``names[codes[i]]`` is that of edge i."""
+        codes = as_ids(codes, len(names), "codes", "type")
+        return self._add_edges(names, codes, sources, targets, properties)
+
+    def _add_edges(
+        self,
+        names: list[str],
+        codes: U32 | None,
+        sources: object,
+        targets: object,
+        properties: Properties,
+    ) -> U32:
+        self._check_writable()
+        source_ids = self._nodes.check(sources, "sources")
+        target_ids = self._nodes.check(targets, "targets")
+        if source_ids.size != target_ids.size:
+            raise GraphError(f"{source_ids.size} sources but {target_ids.size} targets")
+        if codes is not None and codes.size != source_ids.size:
+            raise GraphError(f"{source_ids.size} sources but {codes.size} codes")
+        ids = self._append_edges(names, codes, Ends(source_ids, target_ids), properties)
+        return np.arange(ids.start, ids.stop, dtype=np.uint32)
+
+    def _append_edges(
+        self,
+        names: list[str],
+        codes: U32 | None,
+        ends: Ends,
+        properties: Properties = None,
+    ) -> range:
+        """Add edges whose ends and codes are known to be in range; return their ids."""
+        for name in names:
+            check_name(name, "connection_type")
+        checked = self._columns(properties, ends.count)
+        if not ends.count:
+            return range(0)
+        interned = self._with_names([*names, *checked])
+        edges = self._edges.add(names, codes, ends, checked)
+        self._names = interned
+        self._adjacency = None
+        return edges
+
+    def update_nodes(self, nodes: object, properties: Mapping[str, object]) -> None:
+        """Set properties of nodes; None removes a value.
+
+        Parameters
+        ----------
+        nodes : (k,) integers
+            Node ids, each once.
+        properties : mapping of str to (k,) arrays or sequences
+
+        Raises
+        ------
+        GraphError
+            A node does not exist or comes twice, or a value cannot be stored. Nothing is
+            changed then.
+        """
+        self._check_writable()
+        array = self._distinct(self._nodes.check(nodes), "nodes")
+        checked = self._columns(properties, array.size)
+        names = self._with_names(list(checked))
+        for table, at, rows in self._nodes.by_type(array):
+            table.update(rows, {name: column.take(at) for name, column in checked.items()})
+        self._names = names
+
+    def update_edges(self, edges: object, properties: Mapping[str, object]) -> None:
+        """Set properties of edges; None removes a value. See ``update_nodes``."""
+        self._check_writable()
+        array = self._distinct(self._edges.check(edges), "edges")
+        checked = self._columns(properties, array.size)
+        names = self._with_names(list(checked))
+        hashes = self._edges.endpoints["connection_type"][array]
+        for table in self._edges.tables.values():
+            at = np.flatnonzero(hashes == np.uint64(table.hash))
+            if at.size:
+                part = {name: column.take(at) for name, column in checked.items()}
+                table.update(table.rows(array[at]), part)
+        self._names = names
+
+    def _distinct(self, array: U32, name: str) -> U32:
+        ordered = np.sort(array)
+        twice = ordered[1:][ordered[1:] == ordered[:-1]]
+        if twice.size:
+            raise GraphError(f"{name}: {twice[0]} comes twice")
+        return array
+
+    def _columns(self, properties: Properties, count: int) -> dict[str, AnyColumn]:
+        checked = {}
+        for name, values in (properties or {}).items():
+            check_name(name, "a property name")
+            column = intake.from_user(values, count, f"properties[{name!r}]")
+            checked[name] = column
+        return checked
+
+    def _with_names(self, names: list[str]) -> Names:
+        """Return the names with further ones; a copy only if there is a new one."""
+        if all(self._names.name_of(fnv1a(name)) == name for name in names):
+            return self._names
+        extended = self._names.copy()
+        for name in names:
+            extended.intern(name)
+        return extended
+
+    # -- files --------------------------------------------------------------------------------
+
+    def save(self, path: str | PathLike[str] | None = None, layout: str | None = None) -> None:
+        """Write the graph.
+
+        Parameters
+        ----------
+        path : path, optional
+            A new directory, which must not exist or be empty. Without it the graph's own
+            directory gets a new generation, and this graph goes on with it; readers keep the
+            one that they opened.
+        layout : {None, "flat"}
+            ``"flat"`` writes a plain kglite directory (read by kglite 0.10.18 to 0.13.4), which
+            needs a path.
+
+        Raises
+        ------
+        GraphError
+            The path holds something; there is no path to save to.
+        LimitError
+            A value that the format cannot hold.
+
+        Notes
+        -----
+        Node ids stay. Edge ids stay unless edges were removed: then they are renumbered
+        densely in the written directory. A crash or an error leaves no half-written graph.
+        """
+        self._check_open()
+        if layout not in (None, "flat"):
+            raise GraphError(f'layout is {layout!r}, not None or "flat"')
+        if path is not None:
+            saving.save_new(self, Path(path), layout)
+            return
+        if self._root is None:
+            raise GraphError("the graph is in memory: save needs a path")
+        self._check_writable()
+        if layout is not None:
+            raise GraphError('layout="flat" needs a path of its own')
+        saving.save_generation(self, self._root)
+        self._reopen()
+
+    def _reopen(self) -> None:
+        assert self._root is not None
+        opened = open_path(self._root)
+        if self._opened is not None:
+            self._opened.close()
+        self._attach(opened)
+        generations.collect(self._root)
+
+    def close(self) -> None:
+        """Release the directory; unsaved changes are lost. Arrays that were handed out stay."""
+        if not self._closed:
+            self._closed = True
+            if self._opened is not None:
+                self._opened.close()
+            if self._lock is not None:
+                self._lock.close()
+
+    def __enter__(self) -> "Graph":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def create(path: str | PathLike[str]) -> Graph:
+    """Make a new native directory and open it for writing.
+
+    Parameters
+    ----------
+    path : path
+        Must not exist, or be an empty directory.
+
+    Returns
+    -------
+    Graph
+        Empty, mode ``"r+"``. ``save()`` publishes what was added to it.
+
+    Raises
+    ------
+    GraphError
+        The path holds something.
+
+    Examples
+    --------
+    >>> import nkgraph as nk, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with nk.create(folder + "/towns") as g:
+    ...         _ = g.add_nodes("Town", ["Bern", "Chur"])
+    ...         g.save()
+    ...     with nk.open(folder + "/towns") as g:
+    ...         print(g.node_count, g.find("Town", ["Chur"]))
+    2 [1]
+    """
+    root = Path(path)
+    saving.save_new(Graph(), root, None)
+    return open_graph(root, "r+")
+
+
+def open_graph(path: str | PathLike[str], mode: str = "r") -> Graph:
+    """Open a graph directory: ``nkgraph.open``.
+
+    Parameters
+    ----------
+    path : path
+        A native directory, or one of kglite: flat, segmented, or behind ``CURRENT``.
+    mode : {"r", "r+"}
+        ``"r"`` reads, and writes nothing at all. ``"r+"`` is for native directories: additions
+        are kept in memory until ``save``, and other writers are locked out.
+
+    Returns
+    -------
+    Graph
+
+    Raises
+    ------
+    FileNotFoundError
+        There is nothing at the path.
+    FormatError, VersionError
+        It is no graph directory, is damaged, or of a version that is not supported.
+    GraphError
+        ``"r+"`` for a directory that is not native.
+    LockedError
+        ``"r+"`` while another writer has it.
+
+    Notes
+    -----
+    Reads the small files and maps the large ones: O(headers), whatever the size. Arrays are
+    checked when they are first used.
+    """
+    if mode not in ("r", "r+"):
+        raise GraphError(f'mode is {mode!r}, not "r" or "r+"')
+    root = Path(path)
+    lock = None
+    if mode == "r+":
+        if not (root / generations.CURRENT).exists():
+            open_path(root).close()  # words what is there, if it is no graph
+            raise GraphError(f'{root} is no native directory: open it "r" and save it elsewhere')
+        lock = WriterLock(root)
+    try:
+        opened = open_path(root)
+        if mode == "r+" and opened.stored.native is None:
+            opened.close()
+            raise GraphError(f'{root} was written by kglite: open it "r" and save it elsewhere')
+    except BaseException:
+        if lock is not None:
+            lock.close()
+        raise
+    graph = Graph()
+    graph._attach(opened)
+    graph._root, graph._mode, graph._lock = root, mode, lock
+    return graph

@@ -1,0 +1,257 @@
+"""External ids: from what a user gives to node ids, and back.
+
+An id is an integer or a text. Equal numbers are one id whatever their type (1, 1.0 and
+``np.uint8(1)``); a text is never a number. Foreign graphs may also hold booleans, dates and
+other values as ids: those match exactly.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nkgraph.dtypes import I64, NO_NODE, U32, Bool
+from nkgraph.errors import GraphError
+from nkgraph.search import find_sorted, find_sorted_u64, ordered_uint64
+from nkgraph.storage import columns, intake
+from nkgraph.storage.columns import AnyColumn, MixedColumn, TextColumn
+from nkgraph.storage.keys import IntKeys, TextKeys
+from nkgraph.storage.kglite.id_lookup import SortedIds
+from nkgraph.storage.text import TextArray
+
+_INTEGER_TAGS = (0, 1)
+_FLOAT_TAG = 2
+_TEXT_TAG = 3
+_NULL_TAG = 7
+
+
+@dataclass
+class Keys:
+    """A column of ids, taken apart by what can be looked up; rows point into the column."""
+
+    count: int
+    int_rows: I64
+    ints: I64
+    text_rows: I64
+    texts: TextArray
+    others: dict[int, object] = field(default_factory=dict)
+
+    def null_row(self) -> int:
+        """Return the first row that is no id at all, or -1."""
+        if self.int_rows.size + self.text_rows.size + len(self.others) == self.count:
+            return -1
+        seen = np.zeros(self.count, bool)
+        seen[self.int_rows] = True
+        seen[self.text_rows] = True
+        seen[list(self.others)] = True
+        return int(np.argmin(seen))
+
+
+def split_keys(column: AnyColumn) -> Keys:
+    """Take a column of ids apart; absent values and NaN are in none of the parts."""
+    count = len(column)
+    valid = np.ones(count, bool) if column.valid is None else column.valid
+    none = np.zeros(0, np.int64)
+    keys = Keys(count, none, none, none, TextArray(np.zeros(1, np.int64), np.zeros(0, np.uint8)))
+    if isinstance(column, TextColumn):
+        keys.text_rows = np.flatnonzero(valid)
+        full = keys.text_rows.size == count
+        keys.texts = column.text if full else column.text.take(keys.text_rows)
+    elif isinstance(column, MixedColumn):
+        _split_mixed(column, keys)
+    elif column.kind in ("int64", "uniqueid"):
+        keys.int_rows = np.flatnonzero(valid)
+        keys.ints = column.data[keys.int_rows].astype(np.int64)
+    elif column.kind == "float64":
+        whole = valid & _is_whole(column.data)
+        keys.int_rows = np.flatnonzero(whole)
+        keys.ints = column.data[keys.int_rows].astype(np.int64)
+        _add_others(column, np.flatnonzero(valid & ~whole & ~np.isnan(column.data)), keys)
+    else:
+        _add_others(column, np.flatnonzero(valid), keys)
+    return keys
+
+
+def _is_whole(values: np.ndarray) -> Bool:
+    """Say which floats are integers that fit int64 exactly."""
+    with np.errstate(invalid="ignore"):
+        inside = (values >= -(2.0**63)) & (values < 2.0**63)
+        return np.asarray(inside & (np.floor(values) == values))
+
+
+def _split_mixed(column: MixedColumn, keys: Keys) -> None:
+    tags = column.values.tags
+    words = column.values.words
+    floats = words.view(np.float64)
+    whole = (tags == _FLOAT_TAG) & _is_whole(floats)
+    integers = np.isin(tags, _INTEGER_TAGS)
+    values = words.view(np.int64).copy()
+    values[whole] = floats[whole].astype(np.int64)
+    keys.int_rows = np.flatnonzero(integers | whole)
+    keys.ints = values[keys.int_rows]
+    keys.text_rows = np.flatnonzero(tags == _TEXT_TAG)
+    if keys.text_rows.size:
+        text = columns.from_values(column.values.take(keys.text_rows))
+        if not isinstance(text, TextColumn):
+            raise AssertionError("values of one text tag make a text column")
+        keys.texts = text.text
+    nan = (tags == _FLOAT_TAG) & np.isnan(floats)
+    rest = ~(integers | whole | (tags == _TEXT_TAG) | (tags == _NULL_TAG) | nan)
+    _add_others(column, np.flatnonzero(rest), keys)
+
+
+def _add_others(column: AnyColumn, rows: I64, keys: Keys) -> None:
+    if rows.size:
+        values, _ = columns.to_user(column.take(rows))
+        # repr tells True from 1 and keeps unhashable values comparable.
+        keys.others = dict(zip(rows.tolist(), map(repr, values.tolist()), strict=True))
+
+
+def from_user(ids: object, name: str) -> AnyColumn:
+    """Turn ids that a user gave into a column; a scalar is one id."""
+    if isinstance(ids, TextArray):
+        return TextColumn(ids, None)
+    if isinstance(ids, (str, int, float, np.generic)):
+        ids = [ids]
+    return intake.from_user(ids, None, name)
+
+
+def checked_keys(column: AnyColumn, name: str) -> Keys:
+    """Split ids that are to be added: each must be an integer or a text."""
+    keys = split_keys(column)
+    row = keys.null_row()
+    if row >= 0:
+        raise GraphError(f"{name}: row {row} has no id (None, NaN or masked)")
+    if keys.others:
+        row, value = next(iter(keys.others.items()))
+        raise GraphError(f"{name}: row {row}: {value} is neither an integer nor a text")
+    return keys
+
+
+# -- look-ups over sorted arrays --------------------------------------------------------------
+
+
+def build_sorted(keys: Keys, nodes: U32) -> tuple[SortedIds, dict[object, int]]:
+    """Sort keys into a look-up; ``nodes[row]`` is the node of each row. O(n log n)."""
+    int_order = np.argsort(keys.ints, kind="stable")
+    hashes = keys.texts.hashes()
+    text_order = np.argsort(hashes, kind="stable")
+    ids = SortedIds(
+        ordered_uint64(keys.ints[int_order]),
+        nodes[keys.int_rows[int_order]],
+        hashes[text_order],
+        nodes[keys.text_rows[text_order]],
+    )
+    others: dict[object, int] = {}
+    for row, value in keys.others.items():
+        others.setdefault(value, int(nodes[row]))
+    return ids, others
+
+
+def find_in_sorted(
+    ids: SortedIds,
+    others: dict[object, int],
+    queries: Keys,
+    text_of: Callable[[U32], TextArray],
+) -> U32:
+    """Look keys up; NO_NODE where absent. ``text_of(nodes)`` gives the text ids of nodes."""
+    found = np.full(queries.count, NO_NODE, np.uint32)
+    if queries.ints.size and ids.int_keys.size:
+        if ids.int_keys.dtype == np.uint32:
+            at = find_sorted(ids.int_keys.view(np.uint32), queries.ints)
+        else:
+            at = find_sorted_u64(ids.int_keys.view(np.uint64), ordered_uint64(queries.ints))
+        hit = at >= 0
+        found[queries.int_rows[hit]] = ids.int_nodes[at[hit]]
+    if queries.text_rows.size and ids.text_hashes.size:
+        found[queries.text_rows] = _find_texts(ids, queries.texts, text_of)
+    for row, value in queries.others.items():
+        found[row] = others.get(value, NO_NODE)
+    return found
+
+
+def _find_texts(ids: SortedIds, texts: TextArray, text_of: Callable[[U32], TextArray]) -> U32:
+    """Compare candidates of equal hash, in rounds: one round unless two texts share a hash."""
+    found = np.full(len(texts), NO_NODE, np.uint32)
+    hashes = texts.hashes()
+    at = find_sorted_u64(ids.text_hashes, hashes)
+    open_rows = np.flatnonzero(at >= 0)
+    while open_rows.size:
+        nodes = ids.text_nodes[at[open_rows]]
+        same = text_of(nodes).equals(np.arange(nodes.size), texts, open_rows)
+        found[open_rows[same]] = nodes[same]
+        open_rows = open_rows[~same]
+        at[open_rows] += 1
+        open_rows = open_rows[at[open_rows] < ids.text_hashes.size]
+        open_rows = open_rows[ids.text_hashes[at[open_rows]] == hashes[open_rows]]
+    return found
+
+
+# -- look-ups over what was added -------------------------------------------------------------
+
+
+class AddedIds:
+    """Hash tables over the ids of added rows: key -> position in order of arrival."""
+
+    def __init__(self) -> None:
+        self.ints = IntKeys()
+        self.texts = TextKeys()
+        self._int_rows: list[I64] = []
+        self._text_rows: list[I64] = []
+
+    def duplicate(self, keys: Keys) -> int:
+        """Return the first row whose id is here already or comes twice, or -1. Adds nothing."""
+        rows = []
+        if keys.ints.size:
+            rows.append(_first_repeat(keys.ints, self.ints.find(keys.ints), keys.int_rows))
+        if keys.text_rows.size:
+            known = self.texts.find(keys.texts.offsets, keys.texts.data)
+            once = TextKeys()
+            order = once.insert(keys.texts.offsets, keys.texts.data)
+            rows.append(_first_repeat(order, known, keys.text_rows))
+        rows = [row for row in rows if row >= 0]
+        return min(rows, default=-1)
+
+    def add(self, keys: Keys, first_row: int) -> None:
+        """Take keys that ``duplicate`` found new; row ``r`` of them is row ``first_row + r``."""
+        if keys.ints.size:
+            self.ints.insert(keys.ints)
+            self._int_rows.append(keys.int_rows + first_row)
+        if keys.text_rows.size:
+            self.texts.insert(keys.texts.offsets, keys.texts.data)
+            self._text_rows.append(keys.text_rows + first_row)
+
+    def find(self, queries: Keys) -> I64:
+        """Return the row of each id, -1 where absent."""
+        found = np.full(queries.count, -1, np.int64)
+        if queries.ints.size and self._int_rows:
+            self._int_rows = [np.concatenate(self._int_rows)]
+            at = self.ints.find(queries.ints)
+            hit = at >= 0
+            found[queries.int_rows[hit]] = self._int_rows[0][at[hit]]
+        if queries.text_rows.size and self._text_rows:
+            self._text_rows = [np.concatenate(self._text_rows)]
+            at = self.texts.find(queries.texts.offsets, queries.texts.data)
+            hit = at >= 0
+            found[queries.text_rows[hit]] = self._text_rows[0][at[hit]]
+        return found
+
+
+def _first_repeat(values: I64, known: I64, rows: I64) -> int:
+    """Return the row of the first value that is known or stands further up, or -1."""
+    repeated = known >= 0
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    repeated[order[1:][ordered[1:] == ordered[:-1]]] = True
+    return int(rows[np.argmax(repeated)]) if repeated.any() else -1
+
+
+def texts_of(column: AnyColumn, rows: I64) -> TextArray:
+    """Return the text ids of rows; what is no text comes back empty."""
+    if isinstance(column, TextColumn):
+        return column.text.take(rows)
+    picked = column.take(rows)
+    keys = split_keys(picked)
+    lengths = np.zeros(rows.size, np.int64)
+    lengths[keys.text_rows] = np.diff(keys.texts.offsets)
+    return TextArray(np.concatenate([[0], np.cumsum(lengths)]), keys.texts.data)

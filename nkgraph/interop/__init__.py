@@ -1,0 +1,1 @@
+"""Doors to other libraries; each module is imported when it is asked for."""

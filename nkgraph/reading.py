@@ -1,0 +1,417 @@
+"""The reading half of a graph: counts, look-ups, rows and property tables."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from nkgraph import build, ids
+from nkgraph.adjacency import SIDES, Adjacency, slice_of
+from nkgraph.csr import CSR
+from nkgraph.dtypes import I64, NO_NODE, TEXT, U32, U64
+from nkgraph.edges import EdgeTable
+from nkgraph.errors import ClosedError, GraphError, NotFoundError
+from nkgraph.nodes import NodeTable
+from nkgraph.opening import Opened
+from nkgraph.storage.files import WriterLock
+from nkgraph.storage.kglite import metadata
+from nkgraph.storage.kglite.names import Names
+from nkgraph.table import Column, Table
+
+Direction = Literal["out", "in", "both"]
+
+
+class GraphReader:
+    """What a graph answers. ``Graph`` adds changing and saving; this class is not for users."""
+
+    def __init__(self) -> None:
+        self._opened: Opened | None = None
+        self._lock: WriterLock | None = None
+        self._root: Path | None = None
+        self._mode = "r+"
+        self._closed = False
+        self._attach(None)
+
+    def _attach(self, opened: Opened | None) -> None:
+        """Take the state of an opened directory, or of an empty graph."""
+        stored = None if opened is None else opened.stored
+        self._opened = opened
+        self._names = Names() if stored is None else stored.names.copy()
+        self._nodes_table = NodeTable(stored)
+        self._edges_table = EdgeTable(stored)
+        self._adjacency: Adjacency | None = Adjacency(self._nodes_table, self._edges_table, stored)
+        self._labels: dict[str, U32] | None = {} if stored is None else None
+
+    # -- state --------------------------------------------------------------------------------
+
+    @property
+    def _nodes(self) -> NodeTable:
+        self._check_open()
+        return self._nodes_table
+
+    @property
+    def _edges(self) -> EdgeTable:
+        self._check_open()
+        return self._edges_table
+
+    @property
+    def _rows(self) -> Adjacency:
+        self._check_open()
+        if self._adjacency is None:
+            self._adjacency = Adjacency(self._nodes_table, self._edges_table, None)
+        return self._adjacency
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the graph is closed")
+
+    def _check_writable(self) -> None:
+        self._check_open()
+        if self._mode != "r+":
+            advice = 'open it with mode "r+"'
+            if self.format != "nkgraph":
+                advice = "save it elsewhere and open that one"
+            raise GraphError(f'{self._root} is opened "r": {advice} to change it')
+
+    @property
+    def path(self) -> Path | None:
+        """The directory, None for a graph in memory."""
+        return self._root
+
+    @property
+    def mode(self) -> str:
+        """``"r"`` or ``"r+"``."""
+        return self._mode
+
+    @property
+    def format(self) -> str:
+        """``"memory"``, ``"nkgraph"`` or ``"kglite"``."""
+        if self._root is None:
+            return "memory"
+        stored = None if self._opened is None else self._opened.stored
+        return "nkgraph" if stored is None or stored.native is not None else "kglite"
+
+    @property
+    def node_count(self) -> int:
+        """Number of live nodes."""
+        return self._nodes.live_count
+
+    @property
+    def edge_count(self) -> int:
+        """Number of live edges."""
+        return self._edges.live_count
+
+    @property
+    def node_types(self) -> dict[str, int]:
+        """Live nodes by node type, names in code point order."""
+        return {name: table.count for name, table in self._nodes.tables.items()}
+
+    @property
+    def connection_types(self) -> dict[str, int]:
+        """Live edges by connection type, names in code point order."""
+        return {name: table.count for name, table in self._edges.tables.items()}
+
+    @property
+    def secondary_labels(self) -> dict[str, U32]:
+        """Nodes that carry a further label, by label; read-only."""
+        self._check_open()
+        if self._labels is None:
+            assert self._opened is not None
+            directory = self._opened.stored.path
+            self._labels = metadata.read_labels(directory, self._nodes.slot_count)
+        return dict(self._labels)
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return "<Graph, closed>"
+        where = "in memory" if self._root is None else f"{self._root} ({self.format})"
+        return (
+            f"<Graph {where}: {self.node_count:,} nodes of {len(self.node_types)} types, "
+            f"{self.edge_count:,} edges of {len(self.connection_types)} types>"
+        )
+
+    # -- looking up ---------------------------------------------------------------------------
+
+    def find(self, node_type: str, ids: object, missing: str = "raise") -> U32:
+        """Return the node of each external id.
+
+        Parameters
+        ----------
+        node_type : str
+        ids : (k,) integers or texts
+            Equal numbers match whatever their type; a text matches only an equal text.
+        missing : {"raise", "sentinel"}
+            What to do where there is no such node: raise, or answer ``nkgraph.NO_NODE``.
+
+        Returns
+        -------
+        (k,) uint32
+
+        Raises
+        ------
+        NotFoundError
+            The node type, or with ``missing="raise"`` an id, is not there.
+        """
+        if missing not in ("raise", "sentinel"):
+            raise GraphError(f'missing is {missing!r}, not "raise" or "sentinel"')
+        table = self._nodes.table(node_type)
+        queries = _keys(ids)
+        found = table.find(queries, self._nodes.slots)
+        if missing == "raise":
+            absent = found == NO_NODE
+            if absent.any():
+                row = int(np.argmax(absent))
+                given = np.atleast_1d(np.asarray(ids, dtype=object))[row]
+                count = int(np.count_nonzero(absent))
+                raise NotFoundError(
+                    f"{count} of {found.size} ids are not in {node_type!r}; "
+                    f"the first is {given!r} in row {row}"
+                )
+        return found
+
+    def ids(self, nodes: object) -> np.ndarray:
+        """Return the external id of each node: int64, StringDType, or object for both kinds."""
+        return self._nodes.ids(self._nodes.check(nodes))
+
+    def titles(self, nodes: object) -> np.ndarray:
+        """Return the title of each node, StringDType; empty where a node has none."""
+        return self._nodes.titles(self._nodes.check(nodes))
+
+    def types(self, nodes: object) -> np.ndarray:
+        """Return the node type of each node, StringDType."""
+        array = self._nodes.check(nodes)
+        result = np.zeros(array.size, TEXT)
+        for table, at, _ in self._nodes.by_type(array):
+            result[at] = table.name
+        return result
+
+    def nodes(self, node_type: str | None = None) -> U32:
+        """Return live nodes, ascending; of one node type or secondary label if given."""
+        if node_type is None:
+            if self._nodes.live_count == self._nodes.slot_count:
+                return np.arange(self._nodes.slot_count, dtype=np.uint32)
+            return np.flatnonzero(self._nodes.slots["flags"] & 1).astype(np.uint32)
+        if node_type not in self._nodes.tables and node_type in self.secondary_labels:
+            labelled = self.secondary_labels[node_type]
+            alive = self._nodes.slots["flags"][labelled] & 1 != 0
+            return np.asarray(labelled[alive])
+        return self._nodes.table(node_type).nodes.copy()
+
+    def edges(self, connection_type: str | None = None) -> tuple[U32, U32, U32]:
+        """Return (sources, targets, edge ids) of live edges, ascending by edge id."""
+        endpoints = self._edges.whole()
+        if connection_type is None:
+            sources, targets, _, edges = self._edges.split()
+            return sources, targets, edges
+        edges = self._edges.table(connection_type).edges.copy()
+        return endpoints["source"][edges], endpoints["target"][edges], edges
+
+    def neighbors(
+        self, node: object, connection_type: str | None = None, direction: Direction = "out"
+    ) -> U32:
+        """Return the peers of one node, once for each edge, by (connection type, edge id).
+
+        O(log degree + answer); reads nothing else. With direction ``"both"`` a loop counts
+        twice.
+        """
+        array = self._nodes.check(node, "node")
+        if array.size != 1:
+            raise GraphError(f"node holds {array.size} node ids, not one; see csr()")
+        value = None if connection_type is None else self._edges.table(connection_type).hash
+        parts = [self._rows.row(side, int(array[0]), value) for side in _sides(direction)]
+        if len(parts) == 1:
+            return parts[0][:, 0].copy()
+        entries = np.concatenate(parts)
+        types = self._edges.endpoints["connection_type"][entries[:, 1]]
+        return np.asarray(entries[np.lexsort((entries[:, 1], types)), 0])
+
+    def csr(self, connection_type: str | None = None, direction: Direction = "out") -> CSR:
+        """Return the rows of all nodes as flat arrays.
+
+        Parameters
+        ----------
+        connection_type : str, optional
+            Only edges of this type.
+        direction : {"out", "in", "both"}
+            Rows by source, by target, or each edge in both rows (a loop twice).
+
+        Returns
+        -------
+        CSR
+            ``node_count`` counts all node ids, removed ones included. Rows are ordered by
+            (connection type, edge id), types by the order of their hashes. Allocates 8 bytes an
+            edge and 8 a node.
+        """
+        sides = _sides(direction)
+        if connection_type is None and len(sides) == 1:
+            offsets, entries = self._rows.rows(sides[0])
+            return CSR._trusted(offsets, entries[:, 0].copy(), entries[:, 1].copy(), None)
+        return self._selected_csr(connection_type, sides)
+
+    def _selected_csr(self, connection_type: str | None, sides: tuple[str, ...]) -> CSR:
+        count = self._nodes.slot_count
+        if connection_type is None:
+            sources, targets, ranks, edges = self._edges.split()
+            both = _interleave(sources, targets), _interleave(targets, sources)
+            types = int(self._edges.hashes.size)
+            offsets, entries = build.typed_rows(count, *both, np.repeat(ranks, 2), types)
+            return CSR._trusted(offsets, entries[:, 0].copy(), edges[entries[:, 1] >> 1], None)
+        sources, targets, edges = self.edges(connection_type)
+        if len(sides) == 2:
+            both = _interleave(sources, targets), _interleave(targets, sources)
+            offsets, peers, places = build.untyped_rows(count, *both)
+            return CSR._trusted(offsets, peers, edges[places >> 1], None)
+        rows, others = (sources, targets) if sides[0] == "out" else (targets, sources)
+        offsets, peers, places = build.untyped_rows(count, rows, others)
+        return CSR._trusted(offsets, peers, edges[places], None)
+
+    def sources(self, connection_type: str) -> U32:
+        """Return the nodes with at least one outgoing edge of a type, ascending, each once."""
+        value = self._edges.table(connection_type).hash
+        hashes, offsets, flat = self._rows.index()
+        return flat[slice_of(hashes, offsets, value)].copy()
+
+    def peer_counts(self, connection_type: str) -> tuple[U32, U64]:
+        """Return the targets of a type, ascending, and how many edges end in each."""
+        value = self._edges.table(connection_type).hash
+        hashes, offsets, targets, counts = self._rows.peers()
+        part = slice_of(hashes, offsets, value)
+        return targets[part].copy(), counts[part].copy()
+
+    def degrees(
+        self,
+        nodes: object = None,
+        connection_type: str | None = None,
+        direction: Direction = "out",
+    ) -> I64:
+        """Count the edges of each node.
+
+        Parameters
+        ----------
+        nodes : (k,) integers, optional
+            All node ids if not given, removed ones included (their degree is 0).
+        connection_type : str, optional
+        direction : {"out", "in", "both"}
+            A loop counts once for each of its ends.
+
+        Returns
+        -------
+        (k,) int64
+        """
+        chosen = None if nodes is None else self._nodes.check(nodes)
+        table = None if connection_type is None else self._edges.table(connection_type)
+        total: I64 | None = None
+        for side in _sides(direction):
+            offsets, entries = self._rows.rows(side)
+            if table is None:
+                found = np.diff(offsets) if chosen is None else _lengths(offsets, chosen)
+            elif chosen is None:
+                ends = self.edges(table.name)[SIDES.index(side)]
+                found = build.degrees(ends, self._nodes.slot_count)
+            else:
+                types = self._edges.endpoints.view("<u8").reshape(-1, 2)
+                starts, stops = build.typed_ranges(offsets, entries, types, chosen, table.hash)
+                found = stops - starts
+            total = found if total is None else total + found
+        assert total is not None
+        return total
+
+    # -- properties ---------------------------------------------------------------------------
+
+    def read_nodes(
+        self, node_type: str, columns: list[str] | None = None, nodes: object = None
+    ) -> Table:
+        """Read properties of the nodes of one type.
+
+        Parameters
+        ----------
+        node_type : str
+        columns : list of str, optional
+            Property names, all in code point order if not given. ``"id"`` and ``"title"`` (and
+            the names that a kglite graph knows them by) give ids and titles where no property
+            has that name.
+        nodes : (k,) integers, optional
+            Node ids of this type, in any order; all, ascending, if not given.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        NotFoundError
+            No such node type or property.
+        GraphError
+            A node is not of this type.
+        """
+        table = self._nodes.table(node_type)
+        slots = self._nodes.slots
+        chosen = table.nodes.copy() if nodes is None else self._nodes.check(nodes)
+        wrong = slots["node_type"][chosen] != np.uint64(table.hash)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            found = self.types(chosen[row])[0]
+            raise GraphError(
+                f"nodes: row {row}: node {chosen[row]} is a {found}, not a {node_type}"
+            )
+        rows = table.rows_of(slots, chosen)
+        whole = rows.size == table.row_count and bool((np.diff(rows) == 1).all())
+        names = sorted(table.properties) if columns is None else list(columns)
+        result = {}
+        for name in names:
+            column = table.column(name, self._aliases(node_type))
+            result[name] = Column(column if whole else column.take(rows))
+        return Table(result, chosen)
+
+    def _aliases(self, node_type: str) -> dict[str, str]:
+        """What else the id and the title of a type are called."""
+        if self._opened is None:
+            return {}
+        stored = self._opened.stored
+        path = stored.path / "metadata.json"
+        aliases = {}
+        for key, meaning in (("id_field_aliases", "id"), ("title_field_aliases", "title")):
+            name = metadata.string_map(path, stored.metadata, key).get(node_type)
+            if name is not None:
+                aliases[name] = meaning
+        return aliases
+
+    def read_edges(
+        self, connection_type: str, columns: list[str] | None = None, edges: object = None
+    ) -> Table:
+        """Read properties of the edges of one type; as ``read_nodes``."""
+        table = self._edges.table(connection_type)
+        chosen = None if edges is None else self._edges.check(edges)
+        if chosen is not None:
+            wrong = self._edges.endpoints["connection_type"][chosen] != np.uint64(table.hash)
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise GraphError(
+                    f"edges: row {row}: edge {chosen[row]} is not of type {connection_type!r}"
+                )
+        names = table.names if columns is None else list(columns)
+        result = {name: Column(table.read(name, chosen)) for name in names}
+        return Table(result, table.edges.copy() if chosen is None else chosen)
+
+
+def _keys(given: object) -> ids.Keys:
+    return ids.split_keys(ids.from_user(given, "ids"))
+
+
+def _sides(direction: str) -> tuple[str, ...]:
+    if direction == "both":
+        return SIDES
+    if direction not in SIDES:
+        raise GraphError(f'direction is {direction!r}, not "out", "in" or "both"')
+    return (direction,)
+
+
+def _interleave(first: U32, second: U32) -> U32:
+    both = np.empty(2 * first.size, np.uint32)
+    both[0::2], both[1::2] = first, second
+    return both
+
+
+def _lengths(offsets: I64, nodes: U32) -> I64:
+    at = nodes.astype(np.int64)
+    return np.asarray(offsets[at + 1] - offsets[at])
