@@ -20,3 +20,10 @@ settings.load_profile("nkgraph")
 def data() -> Path:
     """The folder of bundled test data."""
     return Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def lsqb(data: Path) -> Path:
+    """The folder of the LSQB tables; bundled with the package, where the demo finds them too."""
+    bundled = Path(__file__).parent.parent / "nkgraph" / "data" / "lsqb"
+    return bundled if (bundled / "City.csv").exists() else data / "lsqb-sf0.003"
