@@ -1,0 +1,7 @@
+"""``python -m nkgraph``."""
+
+import sys
+
+from nkgraph.cli import main
+
+sys.exit(main())

@@ -1,0 +1,269 @@
+"""The shell face: ``nkgraph demo | import | info | query``, each with ``--json``."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from nkgraph import __version__
+from nkgraph.errors import NkgraphError
+
+if TYPE_CHECKING:
+    from nkgraph.graph import Graph
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, or 1 with a message on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        result = options.run(options)
+        if options.json:
+            json.dump(result["json"], sys.stdout, indent=2, default=str, ensure_ascii=False)
+            print()
+        else:
+            print(result["text"])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away (head, a pager): not an error. Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (NkgraphError, OSError) as error:
+        print(f"nkgraph: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("nkgraph: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nkgraph", description="Typed property graphs bigger than memory, as NumPy arrays."
+    )
+    parser.add_argument("--version", action="version", version=f"nkgraph {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_demo(commands)
+    _add_import(commands)
+    _add_info(commands)
+    _add_query(commands)
+    return parser
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _command(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.add_argument("--json", action="store_true", help="print one JSON value")
+    return command
+
+
+# -- demo -------------------------------------------------------------------------------------
+
+
+def _add_demo(commands: Commands) -> None:
+    command = _command(
+        commands, "demo", "Build the bundled social network on disk, open it again and query it."
+    )
+    command.add_argument("path", nargs="?", help="where to build it (default: a temporary folder)")
+    command.set_defaults(run=_demo)
+
+
+def _demo(options: argparse.Namespace) -> dict[str, object]:
+    from nkgraph import demo
+
+    report = demo.run(options.path)
+    return {"json": report, "text": demo.render(report)}
+
+
+# -- import -----------------------------------------------------------------------------------
+
+
+def _add_import(commands: Commands) -> None:
+    command = _command(commands, "import", "Make a native directory from text files.")
+    command.add_argument("files", nargs="+", help="input files (.gz and .zst too), or a folder")
+    command.add_argument("-o", "--output", required=True, help="the directory to make")
+    command.add_argument(
+        "--format",
+        choices=("auto", "edges", "csv", "triples", "graphalytics"),
+        default="auto",
+        help="what the files are (default: by their names and first lines)",
+    )
+    edges = command.add_argument_group("edge lists")
+    edges.add_argument("--delimiter", help="between columns (default: found out; \\t is a tab)")
+    edges.add_argument("--header", action="store_true", help="the first line names the columns")
+    edges.add_argument("--source", default="0", help="column of sources, by position or name")
+    edges.add_argument("--target", default="1", help="column of targets")
+    edges.add_argument("--type", help="column of connection types")
+    edges.add_argument("--weight", help="column kept as edge property 'weight'")
+    edges.add_argument("--properties", help="further columns, separated by commas")
+    edges.add_argument("--node-type", help="node type (default: Node, or Entity for triples)")
+    edges.add_argument("--connection-type", default="EDGE", help="connection type (default EDGE)")
+    command.set_defaults(run=_import)
+
+
+def _import(options: argparse.Namespace) -> dict[str, object]:
+    import time
+
+    from nkgraph import ingest
+
+    started = time.perf_counter()
+    kind = options.format
+    if kind == "auto":
+        kind = ingest.guess_format(options.files)
+    if kind == "edges":
+        graph = _import_edges(options)
+    elif kind == "triples":
+        node_type = options.node_type or "Entity"
+        graph = ingest.import_triples(options.files, options.output, node_type=node_type)
+    elif kind == "graphalytics":
+        graph = ingest.import_graphalytics(options.files[0], options.output)
+    else:
+        files = options.files[0] if len(options.files) == 1 else options.files
+        graph = ingest.import_csv(files, options.output)
+    with graph:
+        report = _summary(graph)
+    report["format_read"] = kind
+    report["seconds"] = round(time.perf_counter() - started, 3)
+    return {"json": report, "text": _render_summary(report)}
+
+
+def _import_edges(options: argparse.Namespace) -> "Graph":
+    from nkgraph import ingest
+
+    def column(text: str) -> int | str:
+        return int(text) if text.isdecimal() else text
+
+    properties = options.properties
+    return ingest.import_edges(
+        options.files,
+        options.output,
+        delimiter=options.delimiter.replace("\\t", "\t") if options.delimiter else None,
+        header=options.header,
+        source=column(options.source),
+        target=column(options.target),
+        type=None if options.type is None else column(options.type),
+        weight=None if options.weight is None else column(options.weight),
+        properties=None if properties is None else [column(p) for p in properties.split(",")],
+        node_type=options.node_type or "Node",
+        connection_type=options.connection_type,
+    )
+
+
+# -- info -------------------------------------------------------------------------------------
+
+
+def _add_info(commands: Commands) -> None:
+    command = _command(commands, "info", "Say what a graph directory holds.")
+    command.add_argument("path", help="a graph directory")
+    command.set_defaults(run=_info)
+
+
+def _info(options: argparse.Namespace) -> dict[str, object]:
+    from nkgraph.graph import open_graph
+
+    with open_graph(options.path) as graph:
+        report = _summary(graph)
+    return {"json": report, "text": _render_summary(report)}
+
+
+def _summary(graph: "Graph") -> dict[str, object]:
+    return {
+        "path": str(graph.path),
+        "format": graph.format,
+        "nodes": graph.node_count,
+        "edges": graph.edge_count,
+        "node_types": graph.node_types,
+        "connection_types": graph.connection_types,
+        "node_properties": {
+            name: list(graph.read_nodes(name, nodes=[])) for name in graph.node_types
+        },
+        "edge_properties": {
+            name: list(graph.read_edges(name, edges=[])) for name in graph.connection_types
+        },
+        "bytes": sum(
+            os.path.getsize(os.path.join(folder, name))
+            for folder, _, names in os.walk(graph.path or "")
+            for name in names
+        ),
+    }
+
+
+def _render_summary(report: dict[str, object]) -> str:
+    lines = [
+        f"{report['path']}: {report['format']} directory, {_size(report['bytes'])}",
+        f"{report['nodes']:,} nodes, {report['edges']:,} edges",
+    ]
+    if "seconds" in report:
+        lines[0] += f", made from {report['format_read']} in {report['seconds']} s"
+    for title, counts, properties in (
+        ("node types", report["node_types"], report["node_properties"]),
+        ("connection types", report["connection_types"], report["edge_properties"]),
+    ):
+        assert isinstance(counts, dict)
+        assert isinstance(properties, dict)
+        lines.append(f"\n{title}: {len(counts)}")
+        shown = sorted(counts, key=lambda name: (-counts[name], name))
+        width = max(map(len, shown[:40]), default=0)
+        for name in shown[:40]:
+            held = ", ".join(properties[name])
+            lines.append(f"  {name:<{width}}  {counts[name]:>12,}  {held}".rstrip())
+        if len(shown) > 40:
+            lines.append(f"  … and {len(shown) - 40} more (--json lists all)")
+    return "\n".join(lines)
+
+
+def _size(count: object) -> str:
+    value = float(count) if isinstance(count, int) else 0.0
+    if value < 1000:
+        return f"{value:.0f} bytes"
+    for unit in ("KB", "MB", "GB"):
+        value /= 1000
+        if value < 1000:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} TB"
+
+
+# -- query ------------------------------------------------------------------------------------
+
+
+def _add_query(commands: Commands) -> None:
+    command = _command(
+        commands,
+        "query",
+        "Look up nodes by id: properties and peers; or the top peers of a connection type.",
+    )
+    command.add_argument("path", help="a graph directory")
+    command.add_argument("--node", nargs=2, metavar=("TYPE", "ID"), help="start at this node")
+    command.add_argument(
+        "--hop",
+        action="append",
+        default=[],
+        metavar="CONNECTION",
+        help="follow this connection type; again for a further hop; -NAME follows it backwards",
+    )
+    command.add_argument("--top-peers", metavar="CONNECTION", help="most frequent targets")
+    command.add_argument("--limit", type=int, default=10, help="rows to show (default 10)")
+    command.set_defaults(run=_query)
+
+
+def _query(options: argparse.Namespace) -> dict[str, object]:
+    from nkgraph import querying
+    from nkgraph.errors import GraphError
+    from nkgraph.graph import open_graph
+
+    if (options.node is None) == (options.top_peers is None):
+        raise GraphError("query wants either --node TYPE ID or --top-peers CONNECTION")
+    with open_graph(options.path) as graph:
+        if options.top_peers is not None:
+            report = querying.top_peers(graph, options.top_peers, options.limit)
+        else:
+            node_type, key = options.node
+            report = querying.walk(graph, node_type, key, options.hop, options.limit)
+    return {"json": report, "text": querying.render(report)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
