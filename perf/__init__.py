@@ -1,0 +1,1 @@
+"""The regression suite: every kernel beside what a user would call instead."""
