@@ -57,7 +57,7 @@ class Adjacency:
                 self._check_rows(self._stored, side, rows)
                 self._rows[side] = rows
             else:
-                self._build()
+                self._rows[side] = self._built(side)
         return self._rows[side]
 
     def _check_rows(self, stored: Stored, side: str, rows: Rows) -> None:
@@ -83,15 +83,14 @@ class Adjacency:
                     f"< {limit}", int(entries[at, column]),
                 )  # fmt: skip
 
-    def _build(self) -> None:
+    def _built(self, side: str) -> Rows:
         sources, targets, ranks, edges = self._edges.split()
-        count, types = self._nodes.slot_count, int(self._edges.hashes.size)
-        whole = edges.size == self._edges.id_count
-        for side, rows, peers in (("out", sources, targets), ("in", targets, sources)):
-            offsets, entries = build.typed_rows(count, rows, peers, ranks, types)
-            if not whole:
-                entries[:, 1] = edges[entries[:, 1]]
-            self._rows[side] = offsets, entries
+        rows, peers = (sources, targets) if side == "out" else (targets, sources)
+        types = int(self._edges.hashes.size)
+        offsets, entries = build.typed_rows(self._nodes.slot_count, rows, peers, ranks, types)
+        if edges.size != self._edges.id_count:
+            entries[:, 1] = edges[entries[:, 1]]
+        return offsets, entries
 
     def index(self) -> TypeIndex:
         """Type hashes, offsets, and the sources that have an edge of each type, ascending."""

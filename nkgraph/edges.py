@@ -337,6 +337,7 @@ def _scanned_counts(stored: Stored) -> dict[str, int]:
     if edge >= 0:
         found = hex(int(words[edge, 1]))
         raise FormatError(path, "connection_type", 16 * edge + 8, "the hash of a name", found)
+    stored.compare("edge_count", int(counts.sum()), "live endpoints")
     by_hash = stored.names.by_hash()
     return {by_hash[int(hashes[code])]: int(counts[code]) for code in np.flatnonzero(counts)}
 

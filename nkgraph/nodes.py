@@ -424,6 +424,7 @@ def _scanned_groups(stored: Stored) -> Groups:
         value = int(words[node, 0])
         path = stored.segments[0] / "node_slots.bin"
         raise FormatError(path, "node_type", 16 * node, "the hash of a known name", hex(value))
+    stored.compare("node_count", int(counts.sum()), "live slots")
     offsets = np.concatenate([[0], np.cumsum(counts)])
     nodes = np.empty(offsets[-1], np.uint32)
     kernels.codes.group_slots(words, hashes, offsets[:-1].copy(), nodes)

@@ -11,6 +11,7 @@ directory share one layout:
 """
 
 import re
+import warnings
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -166,6 +167,21 @@ class Stored:
     def array(self, relative: str, dtype: np.dtype, count: int | None = None) -> U8:
         """Map a further file of the directory."""
         return files.map_array(self.path / relative, dtype, count)
+
+    def compare(self, field: str, found: int, what: str) -> None:
+        """Warn where a count of the meta file is not what the arrays hold.
+
+        kglite removes in the files at once and writes the counts only when it saves, so a
+        session that was not saved leaves them apart. What the arrays hold is answered.
+        """
+        stated = getattr(self.meta, field)
+        if stated != found:
+            warnings.warn(
+                f"{self.path / metadata.META}: {field} is {stated}, but there are {found} {what}: "
+                "an unsaved change, or damage; the arrays are believed",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     # -- core arrays --------------------------------------------------------------------------
 
