@@ -19,6 +19,7 @@ from nkgraph.storage import generations, intake
 from nkgraph.storage.columns import AnyColumn
 from nkgraph.storage.files import WriterLock
 from nkgraph.storage.kglite.names import Names, check_name, fnv1a
+from nkgraph.verifying import Report, verify
 
 Properties = Mapping[str, object] | None
 
@@ -285,6 +286,39 @@ class Graph(GraphReader):
             self._opened.close()
         self._attach(opened)
         generations.collect(self._root)
+
+    def compact(self, path: str | PathLike[str] | None = None) -> None:
+        """Write one segment with no removed edges in it, in place or to a new path.
+
+        The same as ``save``: each save writes the graph whole. Node ids stay; edge ids are
+        renumbered densely if edges were removed.
+        """
+        self.save(path)
+
+    def verify(self) -> Report:
+        """Check every rule of the directory that was opened.
+
+        Returns
+        -------
+        Report
+            ``ok``, and ``findings`` with file, field, byte offset and what is wrong. A graph in
+            memory has no files, hence no findings.
+
+        Notes
+        -----
+        Reads every byte, and builds rows and indexes anew to compare: 40 bytes an edge. Unsaved
+        changes are not looked at.
+
+        Examples
+        --------
+        >>> import nkgraph as nk, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with nk.create(folder + "/g") as g:
+        ...         print(g.verify().ok)
+        True
+        """
+        self._check_open()
+        return Report() if self._opened is None else verify(self._opened.stored)
 
     def close(self) -> None:
         """Release the directory; unsaved changes are lost. Arrays that were handed out stay."""

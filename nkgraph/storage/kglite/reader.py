@@ -76,15 +76,19 @@ class Stored:
 
     def rows(self, direction: str) -> Rows | None:
         """Rows of a native directory, as they lie in the file; None in a foreign one."""
-        if self.native is None:
-            return None
+        return None if self.native is None else self.raw_rows(direction)
+
+    def raw_rows(self, direction: str) -> Rows:
+        """Rows as they lie in the files of a one-segment directory, right or wrong."""
         entries = self._core[f"{direction}_edges"]
         return self._core[f"{direction}_offsets"], entries.view("<u4").reshape(-1, 2)
 
     def index(self, stem: str, content: str) -> Index | None:
         """An index trio of a native directory; None in a foreign one, where it may be stale."""
-        if self.native is None:
-            return None
+        return None if self.native is None else self.raw_index(stem, content)
+
+    def raw_index(self, stem: str, content: str) -> Index:
+        """An index trio as it lies in the first segment, right or stale; empty if there is none."""
         folder = self.segments[0]
         types_path = folder / f"{stem}_types.bin"
         if not types_path.exists():
