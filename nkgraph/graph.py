@@ -196,7 +196,10 @@ class Graph(GraphReader):
         array = self._distinct(self._nodes.check(nodes), "nodes")
         checked = self._columns(properties, array.size)
         names = self._with_names(list(checked))
-        for table, at, rows in self._nodes.by_type(array):
+        parts = list(self._nodes.by_type(array))
+        for table, _, _ in parts:
+            table.properties  # noqa: B018 - what cannot be read must fail before a change
+        for table, at, rows in parts:
             table.update(rows, {name: column.take(at) for name, column in checked.items()})
         self._names = names
 
@@ -207,11 +210,14 @@ class Graph(GraphReader):
         checked = self._columns(properties, array.size)
         names = self._with_names(list(checked))
         hashes = self._edges.endpoints["connection_type"][array]
+        parts = []
         for table in self._edges.tables.values():
             at = np.flatnonzero(hashes == np.uint64(table.hash))
             if at.size:
-                part = {name: column.take(at) for name, column in checked.items()}
-                table.update(table.rows(array[at]), part)
+                table.properties  # noqa: B018 - what cannot be read must fail before a change
+                parts.append((table, at, table.rows(array[at])))
+        for table, at, rows in parts:
+            table.update(rows, {name: column.take(at) for name, column in checked.items()})
         self._names = names
 
     def _distinct(self, array: U32, name: str) -> U32:

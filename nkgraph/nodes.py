@@ -324,6 +324,7 @@ class NodeTable:
         if first + count > MAX_IDS:
             raise LimitError(f"{first} + {count} nodes: node ids end at {MAX_IDS - 1}")
         table = self.tables.get(node_type) or TypeTable(node_type)
+        table.properties  # noqa: B018 - what cannot be read must fail before a change
         if not known_new:
             table.check_new(keys, self.slots)
         nodes = np.arange(first, first + count, dtype=np.uint32)

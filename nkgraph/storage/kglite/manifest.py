@@ -49,5 +49,9 @@ def _segment(path: Path, index: int, entry: object) -> Segment:
     for key in ("segment_id", "node_id_lo", "node_id_hi", "edge_count"):
         if not isinstance(entry.get(key), int):
             raise FormatError(path, f"segments[{index}].{key}", None, "an integer", entry.get(key))
+    counts = entry.get("node_type_counts", {})
+    if not isinstance(counts, dict) or not all(isinstance(v, int) for v in counts.values()):
+        field_name = f"segments[{index}].node_type_counts"
+        raise FormatError(path, field_name, None, "an object of integers", counts)
     known = {key: entry[key] for key in Segment.__dataclass_fields__ if key in entry}
     return Segment(**known)

@@ -83,9 +83,9 @@ def write(directory: Path, contents: Contents, native: bool, previous: Path | No
     old = None if previous is None else _Previous(previous)
     listed = dict(_files(contents, native))
     entries = {name: _write_one(directory, name, parts, old) for name, parts in listed.items()}
-    for path in contents.opaque:
-        files.link_or_copy(path, directory / path.name)
-        entries[path.name] = _checksum([np.fromfile(path, "u1")])
+    for path in contents.opaque:  # a copy: the engine that owns the other may change it in place
+        data = files.map_array(path, np.dtype("u1"))
+        entries[path.name] = _write_one(directory, path.name, [data], old)
     meta = {metadata.META: [contents.meta.to_json()]}
     for name, parts in meta.items():
         # Never a link: readers hold a generation by a lock on this file.
