@@ -157,3 +157,38 @@ def test_a_few_queries_do_not_import_numba():
         "assert 'numba' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def spaced(kind, count):
+    rng = np.random.default_rng(7)
+    if kind == "even":
+        gaps = rng.integers(1, 2**44, count)
+    elif kind == "steep":
+        gaps = (1.0 + 2e-4) ** np.arange(count)
+    elif kind == "steps":
+        gaps = np.where(np.arange(count) % 1000, 1, 2**48)
+    else:
+        gaps = np.where(rng.random(count) < 0.01, 2**44, 0)  # runs of equal keys
+    return np.cumsum(gaps.astype(np.uint64), dtype=np.uint64)
+
+
+@pytest.mark.parametrize("kind", ["even", "steep", "steps", "runs"])
+@pytest.mark.parametrize("bits", [32, 64])
+def test_guesses_are_checked(kind, bits):
+    # Enough keys that the last steps are guessed, and so few queries that no tree is built.
+    keys = spaced(kind, 150_000)
+    if bits == 32:
+        keys = np.unique(keys >> np.uint64(64 - 34)).astype(np.uint32)[:140_000]
+        keys = np.unique(np.concatenate([keys, np.arange(2**31, 2**31 + 90_000, dtype="u4")]))
+    rng = np.random.default_rng(3)
+    queries = rng.choice(keys, 480)
+    queries[::3] += queries.dtype.type(1)
+    queries[:4] = 0, keys[0], keys[-1], np.iinfo(keys.dtype).max
+    slots = np.searchsorted(keys, queries)
+    expected = np.where(keys[np.minimum(slots, keys.size - 1)] == queries, slots, -1)
+    find = search.find_sorted if bits == 32 else search.find_sorted_u64
+    assert keys.size > 1 << 16
+    assert find(keys, queries).tolist() == expected.tolist()
+    backwards = find(keys[::-1].copy(), queries)  # wrong, but in range
+    assert backwards.min() >= -1
+    assert backwards.max() < keys.size

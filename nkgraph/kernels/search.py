@@ -2,7 +2,7 @@
 
 Few queries: a branch-free binary search, taken for ``GROUP`` queries at once, so that
 their cache misses overlap. The step is the same for all queries of a group; only their
-bases differ.
+bases differ. The last steps are guessed.
 
 Many queries in uint32 keys: a static search tree of 16 keys a node, so that a node is one
 cache line and one vector comparison, whatever the spacing of the keys:
@@ -22,20 +22,110 @@ unsorted keys give wrong positions, not a read out of bounds.
 import numpy as np
 
 from nkgraph.dtypes import I64, U32, U64
-from nkgraph.kernels._jit import kernel
+from nkgraph.kernels._jit import inlined, kernel
 from nkgraph.kernels.csr import ONE
 from nkgraph.kernels.intrinsics import match16, prefetch, rank16
 
-GROUP = 64
+GROUP = 128
 FAN = np.uint64(16)
 FAN_BITS = np.uint64(4)
 SKEW = np.uint64(6)
+EVEN = np.uint64(1 << 16)
+WIDE = np.uint64(512)
+WINDOW = np.uint64(32)
+Key = np.uint32 | np.uint64
+Keys = U32 | U64
+
+
+@inlined
+def narrow(keys: Keys, base: np.uint64, size: np.uint64, goal: np.uint64, query: Key) -> np.uint64:
+    """Start of ``goal`` keys within ``size`` from ``base`` that hold the query's place."""
+    while size > goal:
+        half = size >> ONE
+        size -= half
+        base += half * np.uint64(keys[base + half - ONE] < query)
+    return min(base, np.uint64(keys.size) - goal)
+
+
+@inlined
+def search_within(keys: Keys, base: np.uint64, size: np.uint64, query: Key) -> np.int64:
+    """First of ``keys[base : base + size]`` equal to ``query``, or -1; none before is equal."""
+    base = narrow(keys, base, size, FAN, query)
+    lane = match16(keys, base, query)
+    return np.int64(base + lane) if lane < FAN else np.int64(-1)
+
+
+@inlined
+def guess(keys: Keys, base: np.uint64, size: np.uint64, goal: np.uint64, query: Key) -> np.uint64:
+    """What ``narrow`` gives, if the keys are evenly spaced."""
+    low, high = keys[base], keys[base + size - ONE]
+    above = np.float32(query - low) if query > low else np.float32(0.0)
+    share = min(above / (np.float32(high - low) + np.float32(1.0)), np.float32(1.0))
+    place = np.uint64(np.int64(share * np.float32(size - ONE)))
+    return base + min(place - min(place, goal >> ONE), size - goal)
+
+
+@inlined
+def halve(
+    keys: Keys, queries: Keys, first: np.uint64, lanes: np.uint64, goal: np.uint64, bases: U64
+) -> np.uint64:
+    """Take a group down to ``goal`` keys or fewer, a level at a time; how many they are."""
+    bases[:] = 0
+    size = np.uint64(keys.size)
+    while size > goal:
+        # Slightly less than half: halves of a power of two would all be read from the
+        # same few sets of the cache.
+        half = (size >> ONE) - (size >> SKEW)
+        size -= half
+        for lane in range(lanes):
+            base = bases[lane]
+            below = np.uint64(keys[base + half - ONE] < queries[first + lane])
+            bases[lane] = base + below * half
+    return size
+
+
+@inlined
+def guess_group(
+    keys: Keys,
+    queries: Keys,
+    first: np.uint64,
+    lanes: np.uint64,
+    size: np.uint64,
+    bases: U64,
+    windows: U64,
+    positions: I64,
+) -> np.uint64:
+    """Find a group among ``size`` keys from its bases by two guesses; how many were wrong."""
+    for lane in range(lanes):
+        wide = guess(keys, bases[lane], size, WIDE, queries[first + lane])
+        windows[lane] = wide
+        prefetch(keys, wide)
+        prefetch(keys, wide + WIDE - ONE)
+    wrong = np.uint64(0)
+    for lane in range(lanes):
+        query, base, wide = queries[first + lane], bases[lane], windows[lane]
+        if (keys[wide] >= query and wide != base) or keys[wide + WIDE - ONE] < query:
+            wrong += ONE
+            wide = narrow(keys, base, size, WIDE, query)
+        window = guess(keys, wide, WIDE, WINDOW, query)
+        bases[lane], windows[lane] = wide, window
+        prefetch(keys, window)
+        prefetch(keys, window + FAN)
+        prefetch(keys, window + WINDOW - ONE)
+    for lane in range(lanes):
+        query, base, window = queries[first + lane], bases[lane], windows[lane]
+        rank = rank16(keys, window, query) + rank16(keys, window + FAN, query)
+        if rank < WINDOW and (rank > np.uint64(0) or window == base):
+            slot = window + rank
+            positions[first + lane] = np.int64(slot) if keys[slot] == query else np.int64(-1)
+        else:
+            wrong += ONE
+            positions[first + lane] = search_within(keys, base, WIDE, query)
+    return wrong
 
 
 @kernel
-def search_sorted(
-    keys: U32 | U64, queries: U32 | U64, start: int, stop: int, positions: I64
-) -> None:
+def search_sorted(keys: Keys, queries: Keys, start: int, stop: int, positions: I64) -> None:
     """Find the queries of a range by grouped binary search; first equal key, or -1.
 
     Parameters
@@ -43,29 +133,28 @@ def search_sorted(
     keys : (n,) uint32 or uint64, ascending, n >= 16
     queries : (q,) of the same dtype
     positions : (q,) int64, written in place
+
+    Notes
+    -----
+    The first steps stay in the cache; each of the last ones waits for memory. So where
+    keys are spaced about evenly, these are replaced by a guess of ``WIDE`` among ``EVEN`` keys and
+    one of ``WINDOW`` among those, both checked. When half a group was guessed wrong, guessing
+    ends.
     """
     bases = np.empty(GROUP, np.uint64)
-    last_start = np.uint64(keys.size) - FAN
-    for first in range(start, stop, GROUP):
-        lanes = np.uint64(min(GROUP, stop - first))
-        at = np.uint64(first)
-        for lane in range(lanes):
-            bases[lane] = np.uint64(0)
-        size = np.uint64(keys.size)
-        while size > FAN:
-            # Slightly less than half: halves of a power of two would all be read from the
-            # same few sets of the cache.
-            half = (size >> ONE) - (size >> SKEW)
-            size -= half
+    windows = np.empty(GROUP, np.uint64)
+    guessing = np.uint64(keys.size) > EVEN
+    for start_of_group in range(start, stop, GROUP):
+        lanes = np.uint64(min(GROUP, stop - start_of_group))
+        first = np.uint64(start_of_group)
+        size = halve(keys, queries, first, lanes, EVEN if guessing else FAN, bases)
+        if guessing:
+            wrong = guess_group(keys, queries, first, lanes, size, bases, windows, positions)
+            guessing = wrong + wrong < lanes
+        else:
             for lane in range(lanes):
-                base = bases[lane]
-                below = np.uint64(keys[base + half - ONE] < queries[at + lane])
-                bases[lane] = base + below * half
-        for lane in range(lanes):
-            begin = min(bases[lane], last_start)
-            lane_found = match16(keys, begin, queries[at + lane])
-            found = np.int64(begin + lane_found)
-            positions[at + lane] = found if lane_found < FAN else np.int64(-1)
+                query = queries[first + lane]
+                positions[first + lane] = search_within(keys, bases[lane], size, query)
 
 
 @kernel
