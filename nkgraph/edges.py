@@ -4,62 +4,77 @@ An edge id is a position in ``endpoints``. The rows of a connection type are its
 the order of their ids; its property columns are parallel to those.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 
 from nkgraph import build, kernels, threads
 from nkgraph.arrays import read_only
-from nkgraph.dtypes import ENDPOINTS, I64, MAX_IDS, TOMBSTONE, U32, U64
+from nkgraph.dtypes import ENDPOINTS, I64, MAX_IDS, TOMBSTONE, U32, U64, Bool
 from nkgraph.errors import FormatError, GraphError, LimitError, NotFoundError
 from nkgraph.nodes import NO_IDS, as_ids, candidate_hashes
 from nkgraph.search import find_sorted
 from nkgraph.storage import checks
 from nkgraph.storage.columns import AnyColumn
-from nkgraph.storage.growing import GrowingColumn
+from nkgraph.storage.growing import GrowingColumn, Part
 from nkgraph.storage.kglite.names import fnv1a
 from nkgraph.storage.kglite.reader import Stored
-from nkgraph.storage.mapped import MappedArray
+from nkgraph.storage.kglite.segment import Segment
+from nkgraph.storage.records import Records
 
 
 class ConnectionTable:
-    """One connection type: its live edges, ascending, and their properties."""
+    """One connection type: its edges and their properties.
 
-    def __init__(self, name: str, stored: Stored | None = None, base_count: int = 0) -> None:
+    Rows are given to the edges that were stored when the directory was opened, ascending, and
+    then to those that were added. Removing an edge leaves its row.
+    """
+
+    def __init__(
+        self, name: str, records: Records, stored: Stored | None = None, base_count: int = 0
+    ) -> None:
         self.name = name
         self.hash = fnv1a(name)
         self.base_count = base_count
+        self._records = records
         self._stored = stored
-        self._base: U32 | None = None if base_count else NO_IDS
         self.added_count = 0
+        self.removed_count = 0
         self._added: list[U32 | range] = []
+        self._edges: U32 | None = None
         self._properties: dict[str, GrowingColumn] | None = None if base_count else {}
 
     @property
     def count(self) -> int:
         """How many live edges there are."""
+        return self.row_count - self.removed_count
+
+    @property
+    def row_count(self) -> int:
+        """How many edges were stored or added."""
         return self.base_count + self.added_count
 
-    @property
-    def base(self) -> U32:
-        """Stored live edges, ascending: one pass over the endpoints on first use."""
-        if self._base is None:
-            assert self._stored is not None
-            edges = np.empty(self._stored.endpoints.size, np.uint32)
-            words = self._stored.endpoints.view("<u8").reshape(-1, 2)
+    @cached_property
+    def base_parts(self) -> list[U32]:
+        """Stored edges of each segment, ascending: one pass over the endpoints."""
+        if self._stored is None:
+            return []
+        parts = []
+        for segment in self._stored.segments:
+            edges = np.empty(segment.endpoints.size, np.uint32)
+            words = segment.endpoints.view("<u8").reshape(-1, 2)
             count = kernels.codes.select_endpoints(words, np.uint64(self.hash), edges)
-            if count != self.base_count:
-                raise FormatError(
-                    self._stored.path, f"edges of {self.name}", None, self.base_count, count
-                )
-            self._base = edges[:count].copy()
-        return self._base
+            parts.append(edges[:count] + np.uint32(segment.first_edge))
+        found = sum(part.size for part in parts)
+        if found != self.base_count:
+            path = self._stored.path
+            raise FormatError(path, f"edges of {self.name}", None, self.base_count, found)
+        return parts
 
     @property
-    def edges(self) -> U32:
-        """Live edges, ascending."""
+    def added(self) -> U32:
+        """Edges that were added, removed ones too; ascending."""
         parts = [
             np.arange(part.start, part.stop, dtype=np.uint32) if isinstance(part, range) else part
             for part in self._added
@@ -67,9 +82,25 @@ class ConnectionTable:
         if len(parts) > 1:  # one part from now on
             parts = [np.concatenate(parts)]
             self._added = [parts[0]]
-        if not parts:
-            return self.base
-        return np.concatenate([self.base, parts[0]]) if self.base_count else parts[0]
+        return parts[0] if parts else NO_IDS
+
+    @property
+    def ever(self) -> U32:
+        """Edges by row, removed ones too; ascending."""
+        base = self.base_parts if self.base_count else []
+        parts = [part for part in (*base, self.added) if part.size]
+        return parts[0] if len(parts) == 1 else np.concatenate([NO_IDS, *parts])
+
+    @property
+    def edges(self) -> U32:
+        """Live edges, ascending."""
+        if self._edges is None:
+            edges = self.ever
+            self._edges = edges[self._live(edges)] if self.removed_count else edges
+        return self._edges
+
+    def _live(self, edges: U32) -> Bool:
+        return np.asarray(self._records.field("source", edges) != TOMBSTONE)
 
     @property
     def names(self) -> list[str]:
@@ -81,13 +112,18 @@ class ConnectionTable:
         """Whether an edge was added or a value changed since the directory was opened."""
         return self.added_count > 0 or any(c.changed for c in (self._properties or {}).values())
 
+    def changed_segments(self) -> set[int]:
+        """Segments whose stored edges had a value updated."""
+        held = (self._properties or {}).values()
+        return {number for column in held for number in column.changed_parts}
+
     @property
     def properties(self) -> dict[str, GrowingColumn]:
-        """Columns by property name, parallel to ``edges``."""
+        """Columns by property name, by row."""
         if self._properties is None:
             assert self._stored is not None
             self._properties = {
-                name: GrowingColumn(self.base_count, partial(self._load, name))
+                name: GrowingColumn(self.base_count, partial(self._parts, name))
                 for name in self._stored_names(self._stored)
             }
         return self._properties
@@ -97,7 +133,7 @@ class ConnectionTable:
             entry = stored.connection_types.get(self.name)
             return [] if entry is None else sorted(entry.properties)
         names = []
-        for value in stored.edge_properties.keys(self.base).tolist():
+        for value in stored.edge_properties.keys(self.ever).tolist():
             name = stored.names.name_of(value)
             if name is None:
                 raise FormatError(
@@ -106,9 +142,13 @@ class ConnectionTable:
             names.append(name)
         return sorted(names)
 
-    def _load(self, name: str) -> AnyColumn:
+    def _parts(self, name: str) -> list[Part]:
         assert self._stored is not None
-        return self._stored.edge_properties.read(self.base, fnv1a(name))
+        read = partial(self._stored.edge_properties.read, key=fnv1a(name))
+        return [
+            Part(edges.size, partial(read, edges), partial(_pick, read, edges))
+            for edges in self.base_parts
+        ]
 
     def read(self, name: str, edges: U32 | None) -> AnyColumn:
         """Return a property of ``edges`` (all of the type if None)."""
@@ -118,14 +158,16 @@ class ConnectionTable:
                 f"connection type {self.name!r} has no property {name!r}; it has {self.names}"
             )
         if edges is None:
-            return column.read()
+            if not self.removed_count:
+                return column.read()
+            return column.take(np.flatnonzero(self._live(self.ever)))
         if self._stored is not None and not self.changed:
             return self._stored.edge_properties.read(edges, fnv1a(name))
-        return column.read().take(self.rows(edges))
+        return column.take(self.rows(edges))
 
     def rows(self, edges: U32) -> I64:
         """Return the row of each edge; each must be of this type."""
-        rows: I64 = find_sorted(self.edges, edges)
+        rows: I64 = find_sorted(self.ever, edges)
         if rows.size and int(rows.min()) < 0:
             row = int(np.argmin(rows))
             raise GraphError(f"edges: row {row}: edge {edges[row]} is not of type {self.name!r}")
@@ -134,20 +176,40 @@ class ConnectionTable:
     def update(self, rows: I64, properties: Mapping[str, AnyColumn]) -> None:
         """Set checked values of rows."""
         for name, values in properties.items():
-            target = self.properties.setdefault(name, GrowingColumn(self.count))
-            target.update(rows, values)
+            self._column_of(name, self.row_count).update(rows, values)
+
+    def _column_of(self, name: str, length: int) -> GrowingColumn:
+        """The column of a property; a new one is absent in all of its ``length`` rows."""
+        column = self.properties.get(name)
+        if column is None:
+            column = GrowingColumn(self.base_count, self._absent_parts)
+            column.pad(length)
+            self.properties[name] = column
+        return column
+
+    def _absent_parts(self) -> list[Part]:
+        return [Part(part.size) for part in self.base_parts]
 
     def add(self, edges: U32 | range, properties: Mapping[str, AnyColumn]) -> None:
         """Append checked edges, ids ascending; a run of ids as a range."""
-        first = self.count
+        first = self.row_count
         for name, values in properties.items():
-            target = self.properties.setdefault(name, GrowingColumn(first))
-            target.extend(values)
+            self._column_of(name, first).extend(values)
         known = self.properties
         self._added.append(edges)
         self.added_count += len(edges)
         for target in known.values():
-            target.pad(self.count)
+            target.pad(self.row_count)
+        self._edges = None
+
+    def remove(self, count: int) -> None:
+        """Take note that so many edges were removed."""
+        self.removed_count += count
+        self._edges = None
+
+
+def _pick(read: Callable[[U32], AnyColumn], edges: U32, rows: I64) -> AnyColumn:
+    return read(edges[rows])
 
 
 class Ends:
@@ -182,31 +244,26 @@ class PairedEnds(Ends):
 class EdgeTable:
     """All edges of a graph.
 
-    Holds 16 bytes an edge for an in-memory graph, and nothing of its own for an opened one until
-    an edge is added: then the endpoints are copied to memory.
+    Holds 16 bytes an edge that was added. Endpoints of an opened graph stay on their maps until
+    an edge is removed: then those of its segment are copied to memory.
     """
 
     def __init__(self, stored: Stored | None = None) -> None:
         self._stored = stored
-        self._grown: MappedArray | None = None if stored else MappedArray(ENDPOINTS)
+        self.records = Records(
+            ENDPOINTS, [] if stored is None else [s.endpoints for s in stored.segments]
+        )
         self._tables: dict[str, ConnectionTable] | None = None if stored else {}
-        self._checked = stored is None
+        self._checked: set[int] = set()
+        self._removed: list[int] = []
 
-    @property
-    def endpoints(self) -> np.ndarray:
-        """Endpoints by edge id, (e,) ENDPOINTS, removed edges included."""
-        if self._grown is not None:
-            return self._grown.array
-        assert self._stored is not None
-        return self._stored.endpoints
-
-    def whole(self) -> np.ndarray:
-        """Endpoints whose every node is known to be in range: what kernels may follow."""
-        if not self._checked:
-            assert self._stored is not None
-            _check_ends(self._stored, self._stored.segments[0] / "edge_endpoints.bin")
-            self._checked = True
-        return self.endpoints
+    def checked_parts(self) -> list[tuple[int, np.ndarray]]:
+        """(First id, endpoints) of each part, every node in range: what kernels may follow."""
+        for number, segment in enumerate(self._stored.segments if self._stored else []):
+            if number not in self._checked:
+                _check_ends(self._stored.slot_count if self._stored else 0, segment)
+                self._checked.add(number)
+        return self.records.all_parts()
 
     @property
     def changed(self) -> bool:
@@ -216,7 +273,7 @@ class EdgeTable:
     @property
     def id_count(self) -> int:
         """How many edge ids were ever given."""
-        return int(self.endpoints.size)
+        return self.records.size
 
     @property
     def live_count(self) -> int:
@@ -228,14 +285,14 @@ class EdgeTable:
         """Connection types by name, in code point order."""
         if self._tables is None:
             assert self._stored is not None
-            self._tables = dict(sorted(_stored_tables(self._stored).items()))
+            self._tables = dict(sorted(_stored_tables(self._stored, self.records).items()))
         return self._tables
 
     def table(self, connection_type: str) -> ConnectionTable:
         """Return one connection type, or say which there are."""
         found = self.tables.get(connection_type)
-        if found is None:
-            known = list(self.tables)
+        if found is None or not found.count:
+            known = [name for name, table in self.tables.items() if table.count]
             raise NotFoundError(f"no connection type {connection_type!r}; there are {known}")
         return found
 
@@ -250,26 +307,57 @@ class EdgeTable:
     def split(self) -> tuple[U32, U32, U32, U32]:
         """Return sources, targets, ranks (positions in ``hashes``) and ids of live edges.
 
-        Allocates 16 bytes an edge.
+        Allocates 16 bytes an edge, and twice as much for the time it takes to join parts.
         """
-        endpoints = self.whole()
-        sources, targets, ranks, edges, bad = build.split_endpoints(endpoints, self.hashes)
-        if bad >= 0:
-            path = self._stored.path if self._stored else "memory"
-            found = hex(int(endpoints["connection_type"][bad]))
-            raise FormatError(
-                path, f"edge_endpoints[{bad}]", 16 * bad, "a known connection type", found
-            )
-        return sources, targets, ranks, edges
+        hashes, parts = self.hashes, []
+        for base, endpoints in self.checked_parts():
+            sources, targets, ranks, edges, bad = build.split_endpoints(endpoints, hashes)
+            if bad >= 0:
+                path = self._stored.path if self._stored else "memory"
+                found = hex(int(endpoints["connection_type"][bad]))
+                field = f"edge_endpoints[{base + bad}]"
+                raise FormatError(path, field, 16 * bad, "a known connection type", found)
+            parts.append((sources, targets, ranks, edges + np.uint32(base) if base else edges))
+        if len(parts) == 1:
+            return parts[0]
+        joined = [np.concatenate([NO_IDS, *arrays]) for arrays in zip(*parts, strict=True)]
+        return (joined[0], joined[1], joined[2], joined[3]) if parts else (NO_IDS,) * 4
+
+    def types(self, edges: U32) -> U64:
+        """Return the hash of the connection type of each edge."""
+        return self.records.field("connection_type", edges)
 
     def check(self, edges: object, name: str = "edges") -> U32:
         """Return edge ids as uint32, each in range and alive."""
         array = as_ids(edges, self.id_count, name, "edge")
-        gone = self.endpoints["source"][array] == TOMBSTONE
+        gone = self.records.field("source", array) == TOMBSTONE
         if gone.any():
             row = int(np.argmax(gone))
             raise GraphError(f"{name}: row {row}: edge {array[row]} was removed")
         return array
+
+    def remove(self, edges: U32) -> None:
+        """Mark live edges, each once, as removed."""
+        hashes = self.types(edges)
+        removed = np.zeros(edges.size, ENDPOINTS)
+        removed["source"] = removed["target"] = TOMBSTONE
+        tables = list(self.tables.values())
+        self.records.put(edges, removed)
+        self._removed += edges.tolist()
+        for table in tables:
+            count = int(np.count_nonzero(hashes == np.uint64(table.hash)))
+            if count:
+                table.remove(count)
+
+    def _table_to_extend(self, name: str) -> ConnectionTable:
+        """The table of a type; a new one also where all edges were removed, as after a save."""
+        known = self.tables.get(name)
+        return known if known is not None and known.count else ConnectionTable(name, self.records)
+
+    def removed_ids(self) -> list[int]:
+        """Ids of all removed edges, in the order of their removal."""
+        stored = [] if self._stored is None else self._stored.meta.free_edge_slots
+        return [*stored, *self._removed]
 
     def add(
         self,
@@ -283,19 +371,17 @@ class EdgeTable:
         if first + count > MAX_IDS:
             raise LimitError(f"{first} + {count} edges: edge ids end at {MAX_IDS - 1}")
         edges = range(first, first + count)
-        tables = {name: self.tables.get(name) or ConnectionTable(name) for name in names}
-        if self._grown is None:
-            grown = MappedArray(ENDPOINTS, first + count)
-            grown.extend(self.endpoints)
-            self._grown = grown
+        tables = {name: self._table_to_extend(name) for name in names}
+        for table in tables.values():
+            table.properties  # noqa: B018 - what cannot be read must fail before a change
         hashes = read_only(np.array([fnv1a(name) for name in names], np.uint64))
-        words = self._grown.grow(count).view("<u8").reshape(-1, 2)
+        words = self.records.grow(count).view("<u8").reshape(-1, 2)
         ends.join(read_only(NO_IDS if codes is None else codes), hashes, words)
         if codes is None:
             tables[names[0]].add(edges, properties)
         else:
             _add_by_code(list(tables.values()), codes, edges, properties)
-        used = {name: table for name, table in tables.items() if table.count}
+        used = {name: table for name, table in tables.items() if table.row_count}
         self._tables = dict(sorted({**self.tables, **used}.items()))
         return edges
 
@@ -312,9 +398,13 @@ def _add_by_code(
             table.add(at + np.uint32(edges.start), part)
 
 
-def _stored_tables(stored: Stored) -> dict[str, ConnectionTable]:
-    counts = _native_counts(stored) if stored.native else _scanned_counts(stored)
-    return {name: ConnectionTable(name, stored, count) for name, count in counts.items() if count}
+def _stored_tables(stored: Stored, records: Records) -> dict[str, ConnectionTable]:
+    counts = _native_counts(stored) if stored.native is not None else _scanned_counts(stored)
+    return {
+        name: ConnectionTable(name, records, stored, count)
+        for name, count in counts.items()
+        if count
+    }
 
 
 def _native_counts(stored: Stored) -> dict[str, int]:
@@ -329,24 +419,26 @@ def _native_counts(stored: Stored) -> dict[str, int]:
 
 
 def _scanned_counts(stored: Stored) -> dict[str, int]:
-    words = stored.endpoints.view("<u8").reshape(-1, 2)
     hashes = candidate_hashes(stored)
     counts = np.zeros(hashes.size, np.int64)
-    edge = kernels.codes.count_endpoints(words, hashes, 0, words.shape[0], counts)
-    path = stored.segments[0] / "edge_endpoints.bin"
-    if edge >= 0:
-        found = hex(int(words[edge, 1]))
-        raise FormatError(path, "connection_type", 16 * edge + 8, "the hash of a name", found)
+    for segment in stored.segments:
+        words = segment.endpoints.view("<u8").reshape(-1, 2)
+        edge = kernels.codes.count_endpoints(words, hashes, 0, words.shape[0], counts)
+        if edge >= 0:
+            path = segment.folder / "edge_endpoints.bin"
+            found = hex(int(words[edge, 1]))
+            raise FormatError(path, "connection_type", 16 * edge + 8, "the hash of a name", found)
     stored.compare("edge_count", int(counts.sum()), "live endpoints")
     by_hash = stored.names.by_hash()
     return {by_hash[int(hashes[code])]: int(counts[code]) for code in np.flatnonzero(counts)}
 
 
-def _check_ends(stored: Stored, path: Path) -> None:
-    ends = stored.endpoints.view("<u4").reshape(-1, 4)
-    limit = stored.slots.size
+def _check_ends(limit: int, segment: Segment) -> None:
+    ends = segment.endpoints.view("<u4").reshape(-1, 4)
     bad = [checks.first_not_below(ends, limit, end, allow_tombstone=True) for end in (0, 1)]
     edge = min((edge for edge in bad if edge >= 0), default=-1)
     if edge >= 0:
+        path = segment.folder / "edge_endpoints.bin"
         found = " and ".join(str(int(end)) for end in ends[edge, :2])
-        raise FormatError(path, f"ends of edge {edge}", 16 * edge, f"nodes below {limit}", found)
+        field = f"ends of edge {segment.first_edge + edge}"
+        raise FormatError(path, field, 16 * edge, f"nodes below {limit}", found)

@@ -8,7 +8,9 @@ from types import TracebackType
 import numpy as np
 
 from nkgraph import ids as external_ids
-from nkgraph import saving
+from nkgraph import kernels, saving, summaries
+from nkgraph.adjacency import SIDES
+from nkgraph.arrays import read_only
 from nkgraph.dtypes import U32
 from nkgraph.edges import Ends
 from nkgraph.errors import GraphError
@@ -22,6 +24,8 @@ from nkgraph.storage.kglite.names import Names, check_name, fnv1a
 from nkgraph.verifying import Report, verify
 
 Properties = Mapping[str, object] | None
+FEW_NODES = 64
+"""Up to so many nodes are asked for their edges one by one."""
 
 
 class Graph(GraphReader):
@@ -65,7 +69,8 @@ class Graph(GraphReader):
         Returns
         -------
         (k,) uint32
-            The node ids: the next free numbers, in order.
+            The node ids, in the order of ``ids``: those of removed nodes, the last removed first,
+            then the next new numbers.
 
         Raises
         ------
@@ -97,7 +102,7 @@ class Graph(GraphReader):
         names = self._with_names([node_type, *checked])
         nodes = self._nodes.add(node_type, column, checked, title_column, known_new)
         self._names = names
-        self._adjacency = None
+        self._adjacency.changed()
         return nodes
 
     def add_edges(
@@ -174,8 +179,85 @@ class Graph(GraphReader):
         interned = self._with_names([*names, *checked])
         edges = self._edges.add(names, codes, ends, checked)
         self._names = interned
-        self._adjacency = None
+        self._adjacency.changed()
         return edges
+
+    def remove_nodes(self, nodes: object) -> None:
+        """Remove nodes, and every edge that starts or ends in one of them.
+
+        Parameters
+        ----------
+        nodes : (k,) integers
+            Node ids; one that comes twice is removed once.
+
+        Raises
+        ------
+        GraphError
+            A node does not exist. Nothing is changed then.
+
+        Notes
+        -----
+        The slots stay: ``add_nodes`` uses them again, the one removed last first, so that a node
+        id may come to mean another node. A few nodes cost what their neighbors cost; many, one
+        pass over all edges (1 byte a node).
+        """
+        self._check_writable()
+        array = _once(self._nodes.check(nodes))
+        if not array.size:
+            return
+        labels = {
+            name: np.setdiff1d(held, array, assume_unique=True)
+            for name, held in self.secondary_labels.items()
+        }
+        edges = self._incident(array)
+        self._nodes.prepare_removal(array)
+        if edges.size:
+            self._edges.remove(edges)
+        self._nodes.remove(array)
+        self._labels = {name: held for name, held in labels.items() if held.size}
+        self._adjacency.changed()
+
+    def _incident(self, nodes: U32) -> U32:
+        """Live edges that start or end in one of ``nodes``, ascending, each once."""
+        if nodes.size <= FEW_NODES and self._adjacency.stored:
+            found = [
+                self._adjacency.row(side, node, None)[:, 1]
+                for side in SIDES
+                for node in nodes.tolist()
+            ]
+            return _once(np.concatenate(found))
+        marks = np.zeros(self._nodes.slot_count, np.uint8)
+        marks[nodes] = 1
+        pieces = []
+        for base, endpoints in self._edges.checked_parts():
+            edges = np.empty(endpoints.size, np.uint32)
+            words = summaries.words_of(endpoints)
+            count = kernels.codes.select_incident(words, read_only(marks), edges)
+            pieces.append(edges[:count] + np.uint32(base))
+        return np.concatenate(pieces) if pieces else np.zeros(0, np.uint32)
+
+    def remove_edges(self, edges: object) -> None:
+        """Remove edges.
+
+        Parameters
+        ----------
+        edges : (k,) integers
+            Edge ids; one that comes twice is removed once.
+
+        Raises
+        ------
+        GraphError
+            An edge does not exist. Nothing is changed then.
+
+        Notes
+        -----
+        The ids of removed edges are not given again until ``compact`` renumbers all.
+        """
+        self._check_writable()
+        array = _once(self._edges.check(edges))
+        if array.size:
+            self._edges.remove(array)
+            self._adjacency.changed()
 
     def update_nodes(self, nodes: object, properties: Mapping[str, object]) -> None:
         """Set properties of nodes; None removes a value.
@@ -209,7 +291,7 @@ class Graph(GraphReader):
         array = self._distinct(self._edges.check(edges), "edges")
         checked = self._columns(properties, array.size)
         names = self._with_names(list(checked))
-        hashes = self._edges.endpoints["connection_type"][array]
+        hashes = self._edges.types(array)
         parts = []
         for table in self._edges.tables.values():
             at = np.flatnonzero(hashes == np.uint64(table.hash))
@@ -252,9 +334,9 @@ class Graph(GraphReader):
         Parameters
         ----------
         path : path, optional
-            A new directory, which must not exist or be empty. Without it the graph's own
-            directory gets a new generation, and this graph goes on with it; readers keep the
-            one that they opened.
+            A new directory, which must not exist or be empty; it gets one segment. Without it the
+            changes are published in the graph's own directory, and this graph goes on with them;
+            readers keep the generation that they opened.
         layout : {None, "flat"}
             ``"flat"`` writes a plain kglite directory (read by kglite 0.10.18 to 0.13.4), which
             needs a path.
@@ -268,8 +350,10 @@ class Graph(GraphReader):
 
         Notes
         -----
-        Node ids stay. Edge ids stay unless edges were removed: then they are renumbered
-        densely in the written directory. A crash or an error leaves no half-written graph.
+        In its own directory a graph is saved as ``seal`` does, in proportion to what was added;
+        only a save that would make more than 64 segments writes one instead. Node ids stay. Edge
+        ids stay too, unless edges were removed and one segment is written: then they are
+        renumbered densely there. A crash or an error leaves the old state or the new one.
         """
         self._check_open()
         if layout not in (None, "flat"):
@@ -277,29 +361,69 @@ class Graph(GraphReader):
         if path is not None:
             saving.save_new(self, Path(path), layout)
             return
-        if self._root is None:
-            raise GraphError("the graph is in memory: save needs a path")
-        self._check_writable()
+        root = self._own_root("save")
         if layout is not None:
             raise GraphError('layout="flat" needs a path of its own')
-        saving.save_generation(self, self._root)
-        self._reopen()
+        self._save_generation(root, may_compact=True)
 
-    def _reopen(self) -> None:
-        assert self._root is not None
-        opened = open_path(self._root)
+    def seal(self) -> None:
+        """Publish what was added as a new segment, and other changes beside it.
+
+        The segment is segment-local where no new edge leaves the new nodes: its cost is in
+        proportion to what is new. Otherwise it is full-range, and has two offsets more for each
+        node of the graph. Segments of which something was removed or updated are written anew,
+        the others are linked. Nothing is written if nothing was changed. All ids stay.
+
+        Raises
+        ------
+        GraphError
+            The graph is in memory, or opened "r".
+        LimitError
+            A value that the format cannot hold.
+        """
+        self._check_open()
+        self._save_generation(self._own_root("seal"), may_compact=False)
+
+    def _own_root(self, what: str) -> Path:
+        if self._root is None:
+            raise GraphError(f"the graph is in memory: {what} needs a path")
+        self._check_writable()
+        return self._root
+
+    def _save_generation(self, root: Path, may_compact: bool) -> None:
+        if saving.save_generation(self, root, may_compact):
+            self._reopen(root)
+        else:
+            generations.collect(root)
+
+    def _reopen(self, root: Path) -> None:
+        opened = open_path(root)
         if self._opened is not None:
             self._opened.close()
         self._attach(opened)
-        generations.collect(self._root)
+        generations.collect(root)
 
     def compact(self, path: str | PathLike[str] | None = None) -> None:
-        """Write one segment with no removed edges in it, in place or to a new path.
+        """Write one segment without removed edges, in place or to a new path.
 
-        The same as ``save``: each save writes the graph whole. Node ids stay; edge ids are
-        renumbered densely if edges were removed.
+        Parameters
+        ----------
+        path : path, optional
+            As for ``save``.
+
+        Notes
+        -----
+        Node ids stay, and free slots with the order in which they are used again. Edge ids are
+        renumbered densely, by (source, connection type, id); properties follow. Equal graphs give
+        equal bytes, whatever was sealed when. Takes as long as a save to a new path.
         """
-        self.save(path)
+        self._check_open()
+        if path is not None:
+            saving.save_new(self, Path(path), None, canonical=True)
+            return
+        root = self._own_root("compact")
+        saving.compact_generation(self, root)
+        self._reopen(root)
 
     def verify(self) -> Report:
         """Check every rule of the directory that was opened.
@@ -345,6 +469,15 @@ class Graph(GraphReader):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _once(ids: U32) -> U32:
+    """Return ids in order, each once, but for the first of each in the order given."""
+    order = np.argsort(ids, kind="stable")
+    ordered = ids[order]
+    first = np.ones(ids.size, bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ids[np.sort(order[first])]
 
 
 def create(path: str | PathLike[str]) -> Graph:

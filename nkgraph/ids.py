@@ -17,6 +17,7 @@ from nkgraph.storage import columns, intake
 from nkgraph.storage.columns import AnyColumn, MixedColumn, TextColumn
 from nkgraph.storage.keys import IntKeys, TextKeys
 from nkgraph.storage.kglite.id_lookup import SortedIds
+from nkgraph.storage.mapped import MappedArray
 from nkgraph.storage.text import TextArray
 
 _INTEGER_TAGS = (0, 1)
@@ -191,59 +192,58 @@ def _find_texts(ids: SortedIds, texts: TextArray, text_of: Callable[[U32], TextA
 
 
 class AddedIds:
-    """Hash tables over the ids of added rows: key -> position in order of arrival."""
+    """Hash tables over the ids of added rows: key -> the last row that came with it."""
 
     def __init__(self) -> None:
         self.ints = IntKeys()
         self.texts = TextKeys()
-        self._int_rows: list[I64] = []
-        self._text_rows: list[I64] = []
-
-    def duplicate(self, keys: Keys) -> int:
-        """Return the first row whose id is here already or comes twice, or -1. Adds nothing."""
-        rows = []
-        if keys.ints.size:
-            rows.append(_first_repeat(keys.ints, self.ints.find(keys.ints), keys.int_rows))
-        if keys.text_rows.size:
-            known = self.texts.find(keys.texts.offsets, keys.texts.data)
-            once = TextKeys()
-            order = once.insert(keys.texts.offsets, keys.texts.data)
-            rows.append(_first_repeat(order, known, keys.text_rows))
-        rows = [row for row in rows if row >= 0]
-        return min(rows, default=-1)
+        self._int_rows = MappedArray(np.int64)
+        self._text_rows = MappedArray(np.int64)
 
     def add(self, keys: Keys, first_row: int) -> None:
-        """Take keys that ``duplicate`` found new; row ``r`` of them is row ``first_row + r``."""
+        """Take keys, each once; row ``r`` of them is row ``first_row + r``.
+
+        A key that is here already, since its node was removed, gets the new row.
+        """
         if keys.ints.size:
-            self.ints.insert(keys.ints)
-            self._int_rows.append(keys.int_rows + first_row)
+            at = self.ints.insert(keys.ints)
+            self._int_rows.grow(len(self.ints) - len(self._int_rows))
+            self._int_rows.array[at] = keys.int_rows + first_row
         if keys.text_rows.size:
-            self.texts.insert(keys.texts.offsets, keys.texts.data)
-            self._text_rows.append(keys.text_rows + first_row)
+            at = self.texts.insert(keys.texts.offsets, keys.texts.data)
+            self._text_rows.grow(len(self.texts) - len(self._text_rows))
+            self._text_rows.array[at] = keys.text_rows + first_row
 
     def find(self, queries: Keys) -> I64:
         """Return the row of each id, -1 where absent."""
         found = np.full(queries.count, -1, np.int64)
-        if queries.ints.size and self._int_rows:
-            self._int_rows = [np.concatenate(self._int_rows)]
+        if queries.ints.size and len(self.ints):
             at = self.ints.find(queries.ints)
             hit = at >= 0
-            found[queries.int_rows[hit]] = self._int_rows[0][at[hit]]
-        if queries.text_rows.size and self._text_rows:
-            self._text_rows = [np.concatenate(self._text_rows)]
+            found[queries.int_rows[hit]] = self._int_rows.array[at[hit]]
+        if queries.text_rows.size and len(self.texts):
             at = self.texts.find(queries.texts.offsets, queries.texts.data)
             hit = at >= 0
-            found[queries.text_rows[hit]] = self._text_rows[0][at[hit]]
+            found[queries.text_rows[hit]] = self._text_rows.array[at[hit]]
         return found
 
 
-def _first_repeat(values: I64, known: I64, rows: I64) -> int:
-    """Return the row of the first value that is known or stands further up, or -1."""
-    repeated = known >= 0
+def first_repeat(keys: Keys) -> int:
+    """Return the first row whose id stands further up already, or -1."""
+    rows = []
+    if keys.ints.size:
+        rows.append(_first_repeat(keys.ints, keys.int_rows))
+    if keys.text_rows.size:
+        order = TextKeys().insert(keys.texts.offsets, keys.texts.data)
+        rows.append(_first_repeat(order, keys.text_rows))
+    return min((row for row in rows if row >= 0), default=-1)
+
+
+def _first_repeat(values: I64, rows: I64) -> int:
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    repeated[order[1:][ordered[1:] == ordered[:-1]]] = True
-    return int(rows[np.argmax(repeated)]) if repeated.any() else -1
+    repeated = order[1:][ordered[1:] == ordered[:-1]]
+    return int(rows[repeated.min()]) if repeated.size else -1
 
 
 def texts_of(column: AnyColumn, rows: I64) -> TextArray:

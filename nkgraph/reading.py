@@ -39,7 +39,7 @@ class GraphReader:
         self._names = Names() if stored is None else stored.names.copy()
         self._nodes_table = NodeTable(stored)
         self._edges_table = EdgeTable(stored)
-        self._adjacency: Adjacency | None = Adjacency(self._nodes_table, self._edges_table, stored)
+        self._adjacency = Adjacency(self._nodes_table, self._edges_table, stored)
         self._labels: dict[str, U32] | None = {} if stored is None else None
 
     # -- state --------------------------------------------------------------------------------
@@ -57,8 +57,6 @@ class GraphReader:
     @property
     def _rows(self) -> Adjacency:
         self._check_open()
-        if self._adjacency is None:
-            self._adjacency = Adjacency(self._nodes_table, self._edges_table, None)
         return self._adjacency
 
     def _check_open(self) -> None:
@@ -104,12 +102,12 @@ class GraphReader:
     @property
     def node_types(self) -> dict[str, int]:
         """Live nodes by node type, names in code point order."""
-        return {name: table.count for name, table in self._nodes.tables.items()}
+        return {name: table.count for name, table in self._nodes.tables.items() if table.count}
 
     @property
     def connection_types(self) -> dict[str, int]:
         """Live edges by connection type, names in code point order."""
-        return {name: table.count for name, table in self._edges.tables.items()}
+        return {name: table.count for name, table in self._edges.tables.items() if table.count}
 
     @property
     def secondary_labels(self) -> dict[str, U32]:
@@ -190,21 +188,24 @@ class GraphReader:
         if node_type is None:
             if self._nodes.live_count == self._nodes.slot_count:
                 return np.arange(self._nodes.slot_count, dtype=np.uint32)
-            return np.flatnonzero(self._nodes.slots["flags"] & 1).astype(np.uint32)
-        if node_type not in self._nodes.tables and node_type in self.secondary_labels:
+            parts = self._nodes.slots.all_parts()
+            alive = [base + np.flatnonzero(part["flags"] & 1) for base, part in parts]
+            return np.concatenate(alive).astype(np.uint32) if alive else np.zeros(0, np.uint32)
+        if node_type not in self.node_types and node_type in self.secondary_labels:
             labelled = self.secondary_labels[node_type]
-            alive = self._nodes.slots["flags"][labelled] & 1 != 0
+            alive = self._nodes.slots.field("flags", labelled) & 1 != 0
             return np.asarray(labelled[alive])
         return self._nodes.table(node_type).nodes.copy()
 
     def edges(self, connection_type: str | None = None) -> tuple[U32, U32, U32]:
         """Return (sources, targets, edge ids) of live edges, ascending by edge id."""
-        endpoints = self._edges.whole()
         if connection_type is None:
             sources, targets, _, edges = self._edges.split()
             return sources, targets, edges
         edges = self._edges.table(connection_type).edges.copy()
-        return endpoints["source"][edges], endpoints["target"][edges], edges
+        self._edges.checked_parts()
+        records = self._edges.records
+        return records.field("source", edges), records.field("target", edges), edges
 
     def neighbors(
         self, node: object, connection_type: str | None = None, direction: Direction = "out"
@@ -222,7 +223,7 @@ class GraphReader:
         if len(parts) == 1:
             return parts[0][:, 0].copy()
         entries = np.concatenate(parts)
-        types = self._edges.endpoints["connection_type"][entries[:, 1]]
+        types = self._edges.types(entries[:, 1])
         return np.asarray(entries[np.lexsort((entries[:, 1], types)), 0])
 
     def csr(self, connection_type: str | None = None, direction: Direction = "out") -> CSR:
@@ -309,7 +310,7 @@ class GraphReader:
                 ends = self.edges(table.name)[SIDES.index(side)]
                 found = build.degrees(ends, self._nodes.slot_count)
             else:
-                types = self._edges.endpoints.view("<u8").reshape(-1, 2)
+                types = self._edges.records.whole().view("<u8").reshape(-1, 2)
                 starts, stops = build.typed_ranges(offsets, entries, types, chosen, table.hash)
                 found = stops - starts
             total = found if total is None else total + found
@@ -347,7 +348,7 @@ class GraphReader:
         table = self._nodes.table(node_type)
         slots = self._nodes.slots
         chosen = table.nodes.copy() if nodes is None else self._nodes.check(nodes)
-        wrong = slots["node_type"][chosen] != np.uint64(table.hash)
+        wrong = slots.field("node_type", chosen) != np.uint64(table.hash)
         if wrong.any():
             row = int(np.argmax(wrong))
             found = self.types(chosen[row])[0]
@@ -360,7 +361,7 @@ class GraphReader:
         result = {}
         for name in names:
             column = table.column(name, self._aliases(node_type))
-            result[name] = Column(column if whole else column.take(rows))
+            result[name] = Column(column.read() if whole else column.take(rows))
         return Table(result, chosen)
 
     def _aliases(self, node_type: str) -> dict[str, str]:
@@ -383,7 +384,7 @@ class GraphReader:
         table = self._edges.table(connection_type)
         chosen = None if edges is None else self._edges.check(edges)
         if chosen is not None:
-            wrong = self._edges.endpoints["connection_type"][chosen] != np.uint64(table.hash)
+            wrong = self._edges.types(chosen) != np.uint64(table.hash)
             if wrong.any():
                 row = int(np.argmax(wrong))
                 raise GraphError(

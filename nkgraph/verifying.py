@@ -14,12 +14,13 @@ import numpy as np
 
 from nkgraph import build, ids
 from nkgraph.adjacency import SIDES
-from nkgraph.dtypes import I64, TOMBSTONE, U32, U64
+from nkgraph.dtypes import I64, TOMBSTONE, U32, U64, Bool
 from nkgraph.edges import EdgeTable
 from nkgraph.errors import FormatError
 from nkgraph.nodes import NodeTable, TypeTable
 from nkgraph.storage import checks, files
-from nkgraph.storage.kglite.reader import Rows, Stored
+from nkgraph.storage.kglite.reader import Stored
+from nkgraph.storage.kglite.segment import Rows, Segment
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ def verify(stored: Stored) -> Report:
     return Report(list(dict.fromkeys(found)))
 
 
+def _live_count(segment: Segment) -> int:
+    return int(np.count_nonzero(segment.endpoints["source"] != TOMBSTONE))
+
+
 class _State:
     """A directory, its tables, and what its endpoints imply."""
 
@@ -96,8 +101,8 @@ class _State:
     def counts(self) -> Iterator[Finding]:
         """Compare the counts of the meta file and the manifest with the arrays."""
         stored, path = self.stored, self.stored.path / "disk_graph_meta.json"
-        alive = int(np.count_nonzero(stored.slots["flags"] & 1))
-        live = int(np.count_nonzero(stored.endpoints["source"] != TOMBSTONE))
+        alive = sum(int(np.count_nonzero(s.slots["flags"] & 1)) for s in stored.segments)
+        live = sum(_live_count(segment) for segment in stored.segments)
         for name, stated, found in (
             ("node_count", stored.meta.node_count, alive),
             ("edge_count", stored.meta.edge_count, live),
@@ -105,21 +110,21 @@ class _State:
             if stated != found:
                 yield self._finding(path, name, f"is {stated}, but the arrays hold {found}")
         covered = max((segment.node_id_hi for segment in stored.manifest), default=None)
-        if covered is not None and covered != stored.slots.size:
-            problem = f"is {covered}, but there are {stored.slots.size} slots"
+        if covered is not None and covered != stored.slot_count:
+            problem = f"is {covered}, but there are {stored.slot_count} slots"
             yield self._finding(stored.path / "seg_manifest.json", "node_id_hi", problem)
 
     def types(self) -> Iterator[Finding]:
         """Compare node types and connection types with a scan of slots and endpoints."""
-        self.edges.whole()
-        slots, endpoints = self.stored.slots, self.stored.endpoints
+        self.edges.checked_parts()
+        slots, endpoints = self.nodes.slots.whole(), self.edges.records.whole()
         alive = slots["flags"] & 1 != 0
         path = self.stored.path / "type_indices.bin"
         for table in self.nodes.tables.values():
             want = np.flatnonzero(alive & (slots["node_type"] == np.uint64(table.hash)))
             if not np.array_equal(want, table.base_nodes):
                 yield self._finding(path, f"nodes of {table.name}", "are not those of the slots")
-            table.rows_of(slots, table.base_nodes)
+            table.rows_of(self.nodes.slots, table.base_nodes)
         if sum(table.count for table in self.nodes.tables.values()) != np.count_nonzero(alive):
             yield self._finding(path, "node types", "do not cover all live slots")
         live = endpoints["source"] != TOMBSTONE
@@ -132,76 +137,90 @@ class _State:
                 yield self._finding(path, f"edge_type_counts of {name}", problem)
 
     def rows(self) -> Iterator[Finding]:
-        """Check the rows of a one-segment directory against the endpoints."""
-        if len(self.stored.segments) != 1:
-            return
-        for side in SIDES:
-            offsets, entries = self.stored.raw_rows(side)
-            yield from self._row_findings(side, (offsets, entries))
+        """Check the rows of each segment against its endpoints."""
+        for segment in self.stored.segments:
+            for side in SIDES:
+                yield from self._row_findings(segment, side, segment.rows(side))
 
-    def _row_findings(self, side: str, rows: Rows) -> Iterator[Finding]:
+    def _row_findings(self, segment: Segment, side: str, rows: Rows) -> Iterator[Finding]:
         offsets, entries = rows
-        folder, meta = self.stored.segments[0], self.stored.meta
-        path = folder / f"{side}_offsets.bin"
-        slots, edges = self.stored.slots.size, self.stored.endpoints.size
-        if offsets.size == slots and not entries.size:
+        path = segment.folder / f"{side}_offsets.bin"
+        nodes, edges = self.stored.slot_count, int(segment.endpoints.size)
+        count = segment.last_node - segment.first_row
+        if offsets.size == count and not entries.size:
             return  # kglite writes one offset too few for a graph that never had an edge
         bad = checks.first_bad_offset(offsets, entries.shape[0])
-        if bad >= 0 or offsets.size != slots + 1 or offsets[-1] != entries.shape[0]:
-            yield self._finding(path, "offsets", f"do not ascend to {entries.shape[0]}", 8 * bad)
+        if bad >= 0 or offsets.size != count + 1 or offsets[-1] != entries.shape[0]:
+            problem = f"do not ascend to {entries.shape[0]}"
+            yield self._finding(path, "offsets", problem, 8 * max(bad, 0))
             return
-        path = folder / f"{side}_edges.bin"
+        path = segment.folder / f"{side}_edges.bin"
         live = entries[:, 1] != TOMBSTONE
         ends: I64 = offsets.view(np.int64)
-        degrees = ends[1:] - ends[:-1]
-        row_of = np.repeat(np.arange(slots), degrees)[live]
+        row_of = np.repeat(np.arange(count) + segment.first_row, ends[1:] - ends[:-1])[live]
         kept = entries[live]
-        if kept.size and (int(kept[:, 0].max()) >= slots or int(kept[:, 1].max()) >= edges):
-            yield self._finding(path, "entries", f"name a node >= {slots} or an edge >= {edges}")
+        if kept.size and (int(kept[:, 0].max()) >= nodes or int(kept[:, 1].max()) >= edges):
+            yield self._finding(path, "entries", f"name a node >= {nodes} or an edge >= {edges}")
             return
-        endpoints = self.stored.endpoints[kept[:, 1]]
+        endpoints = segment.endpoints[kept[:, 1]]
         own, other = ("source", "target") if side == "out" else ("target", "source")
         wrong = (endpoints[own] != row_of) | (endpoints[other] != kept[:, 0])
         if wrong.any():
             at = 8 * int(np.flatnonzero(live)[np.argmax(wrong)])
             yield self._finding(path, "entry", "is not what the endpoints of its edge say", at)
-        missing = meta.edge_count - np.unique(kept[:, 1]).size
+        listed = np.zeros(edges, bool)
+        listed[kept[:, 1]] = True
+        missing = _live_count(segment) - int(np.count_nonzero(listed))
         if missing and not (self.stored.path / "overflow_edges.bin.zst").exists():
             yield self._finding(path, "entries", f"{missing} live edges are in no row")
-        types = endpoints["connection_type"]
-        falls = (types[1:] < types[:-1]) & (row_of[1:] == row_of[:-1])
-        if meta.csr_sorted_by_type and (falls.any() or not live.all()):
+        if kept.shape[0] > np.count_nonzero(listed):
+            yield self._finding(path, "entries", "an edge is listed twice")
+        yield from self._order_findings(path, endpoints["connection_type"], row_of, kept, live)
+
+    def _order_findings(
+        self, path: Path, types: U64, row_of: I64, kept: U32, live: Bool
+    ) -> Iterator[Finding]:
+        same = row_of[1:] == row_of[:-1]
+        falls = (types[1:] < types[:-1]) & same
+        if self.native:
+            falls |= (types[1:] == types[:-1]) & same & (kept[1:, 1] <= kept[:-1, 1])
+        if self.stored.meta.csr_sorted_by_type and (falls.any() or not live.all()):
             what = (
                 "rows are out of type order or hold tombstones: typed look-ups of kglite miss edges"
             )
             yield self._finding(path, "csr_sorted_by_type", what)
 
     def indexes(self) -> Iterator[Finding]:
-        """Compare the connection-type index and the peer counts with the endpoints."""
-        sources, targets, ranks, _ = self.edges.split()
-        count, types = self.stored.slots.size, int(self.edges.hashes.size)
-        index = build.type_index(count, sources, ranks, types)
-        offsets, peers, counts = build.peer_counts(count, targets, ranks, types)
-        pairs = np.stack([peers.astype(np.uint64), counts], 1).astype(np.uint32).reshape(-1)
-        for stem, content, want in (
-            ("conn_type_index", "sources", index),
-            ("peer_count", "entries", (offsets, pairs)),
-        ):
-            yield from self._index_findings(stem, content, want)
-
-    def _index_findings(self, stem: str, content: str, want: tuple[I64, U32]) -> Iterator[Finding]:
-        for folder in self.stored.segments:
-            path = folder / f"{stem}_types.bin"
-            if not path.exists() or len(self.stored.segments) > 1:
-                continue
-            trio: tuple[U64, U64, U32] = self.stored.raw_index(stem, content)
-            if not (
-                np.array_equal(trio[0], self.edges.hashes)
-                and np.array_equal(trio[1], want[0])
-                and np.array_equal(trio[2], want[1])
+        """Compare connection-type indexes and peer counts with the endpoints of the segments."""
+        for segment in self.stored.segments:
+            endpoints = segment.endpoints
+            live = endpoints["source"] != TOMBSTONE
+            hashes = np.sort(np.array([*set(endpoints["connection_type"][live].tolist())], "<u8"))
+            sources, targets, ranks, _, _ = build.split_endpoints(endpoints, hashes)
+            first, stop, types = segment.first_row, segment.last_node, int(hashes.size)
+            index = build.type_index(stop - first, sources - np.uint32(first), ranks, types)
+            offsets, peers, counts = build.peer_counts(stop, targets, ranks, types)
+            pairs = np.stack([peers.astype(np.uint64), counts], 1).astype(np.uint32).reshape(-1)
+            for stem, content, want in (
+                ("conn_type_index", "sources", index),
+                ("peer_count", "entries", (offsets, pairs)),
             ):
-                stale = "is not that of the edges: it was not kept up with a change"
-                yield self._finding(path.with_name(f"{stem}_*.bin"), stem, stale)
+                yield from self._index_findings(segment, stem, content, hashes, want)
+
+    def _index_findings(
+        self, segment: Segment, stem: str, content: str, hashes: U64, want: tuple[I64, U32]
+    ) -> Iterator[Finding]:
+        needed = self.native and want[1].size > 0
+        if not needed and not (segment.folder / f"{stem}_types.bin").exists():
+            return
+        trio = segment.index(stem, content)
+        if not (
+            np.array_equal(trio[0], hashes)
+            and np.array_equal(trio[1], want[0])
+            and np.array_equal(trio[2], want[1])
+        ):
+            stale = "is not that of the edges: it was not kept up with a change"
+            yield self._finding(segment.folder / f"{stem}_*.bin", stem, stale)
 
     def stores(self) -> Iterator[Finding]:
         """Decode every column of every node type, and look every id up."""
@@ -212,7 +231,7 @@ class _State:
             yield from self._id_findings(table)
 
     def _id_findings(self, table: TypeTable) -> Iterator[Finding]:
-        slots = self.stored.slots
+        slots = self.nodes.slots
         rows = table.rows_of(slots, table.base_nodes)
         keys = ids.split_keys(table.ids.read().take(rows))
         name = f"ids of {table.name}"
@@ -231,7 +250,7 @@ class _State:
     def edge_properties(self) -> Iterator[Finding]:
         """Walk every slot and decode every property."""
         stored = self.stored
-        everything = np.arange(stored.endpoints.size, dtype=np.uint32)
+        everything = np.arange(stored.edge_id_count, dtype=np.uint32)
         for key in stored.edge_properties.keys(everything).tolist():
             name = stored.names.name_of(key)
             if name is None:
@@ -244,7 +263,7 @@ class _State:
         path = self.stored.path / "overflow_edges.bin.zst"
         if not path.exists() or len(self.stored.segments) != 1:
             return
-        _, entries = self.stored.raw_rows("out")
+        _, entries = self.stored.segments[0].rows("out")
         if np.count_nonzero(entries[:, 1] != TOMBSTONE) >= self.stored.meta.edge_count:
             problem = "its edges are in the rows as well: kglite shows them twice"
             yield self._finding(path, "overflow", problem)

@@ -135,7 +135,7 @@ def test_left_overs_are_collected_and_others_are_not(tmp_path):
     with nk.open(root, "r+") as g:
         g.save()
     names = sorted(p.name for p in folder.iterdir())
-    assert names == ["gen_00000000000000000001", "notes"]
+    assert names == ["gen_00000000000000000000", "notes"]
 
 
 class Crash(BaseException):

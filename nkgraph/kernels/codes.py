@@ -11,7 +11,7 @@ of its hash there. Removed records (dead slots, tombstoned endpoints) are passed
 
 import numpy as np
 
-from nkgraph.dtypes import I64, U32, U64
+from nkgraph.dtypes import I64, U8, U32, U64
 from nkgraph.kernels._jit import kernel
 
 _TOMBSTONE = np.uint64(0xFFFFFFFF)
@@ -105,6 +105,20 @@ def select_endpoints(words: U64, value: np.uint64, edges: U32) -> int:
     count = 0
     for edge in range(words.shape[0]):
         if words[edge, 1] == value and words[edge, 0] & _TOMBSTONE != _TOMBSTONE:
+            edges[count] = edge
+            count += 1
+    return count
+
+
+@kernel
+def select_incident(words: U64, marks: U8, edges: U32) -> int:
+    """Write the ids of live edges with a marked end, ascending; return how many."""
+    count = 0
+    for edge in range(words.shape[0]):
+        ends = words[edge, 0]
+        if ends & _TOMBSTONE == _TOMBSTONE:
+            continue
+        if marks[ends & _TOMBSTONE] | marks[ends >> np.uint64(32)]:
             edges[count] = edge
             count += 1
     return count

@@ -8,7 +8,7 @@ None where all values are there):
     MixedColumn   a tag for each value: mixed kinds, lists, maps, points
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -103,7 +103,7 @@ def absent(length: int) -> MixedColumn:
 
 def is_absent(column: AnyColumn) -> bool:
     """Whether a column has no value at all, and so no kind of its own."""
-    return isinstance(column, MixedColumn) and bool((column.values.tags == kinds.NULL).all())
+    return column.valid is not None and not column.valid.any()
 
 
 def has_timestamps(column: AnyColumn) -> bool:
@@ -155,6 +155,41 @@ def overlay(base: AnyColumn, rows: I64, new: AnyColumn) -> AnyColumn:
     places = np.arange(len(base))
     places[rows] = len(base) + np.arange(len(new))
     return concatenate([base, new]).take(places)
+
+
+def canonical(column: AnyColumn) -> AnyColumn:
+    """Return a column in the one form of its content: its narrowest kind, nothing under nulls."""
+    if isinstance(column, MixedColumn):
+        column = from_values(column.values)
+    if isinstance(column, MixedColumn) or column.valid is None:
+        return column
+    if column.valid.all():
+        if isinstance(column, TextColumn):
+            return TextColumn(column.text, None)
+        return FixedColumn(column.kind, column.data, None)
+    if not column.valid.any():
+        return absent(len(column))
+    if isinstance(column, FixedColumn):
+        blank = np.where(column.valid, column.data, np.zeros(1, column.data.dtype))
+        return FixedColumn(column.kind, blank, column.valid)
+    if (np.diff(column.text.offsets)[~column.valid] == 0).all():
+        return column
+    places = np.where(column.valid, np.arange(len(column)), len(column))
+    text = TextArray.concatenate([column.text, TextArray.empty(1)]).take(places)
+    return TextColumn(text, column.valid)
+
+
+def gather(
+    parts: Sequence[tuple[I64, Callable[[], AnyColumn]]],
+) -> AnyColumn:
+    """Put rows from several columns into one order: (places in the answer, what gives the rows)."""
+    pieces = [take() for _, take in parts]
+    if len(pieces) == 1:
+        return pieces[0]
+    order = np.concatenate([at for at, _ in parts])
+    places = np.empty(order.size, np.int64)
+    places[order] = np.arange(order.size)
+    return concatenate(pieces).take(places)
 
 
 # -- to and from tagged values ----------------------------------------------------------------

@@ -8,6 +8,7 @@ Both are empty when no edge has a property. Properties of a slot are written by 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,44 @@ class EdgeProperties:
         if status == kernels.values.UNKNOWN_TAG:
             return values.status_error(self.path, self.heap, status, at + 8, field)
         return values.status_error(self.path, self.heap, status, at, field)
+
+
+class SegmentedEdgeProperties:
+    """Slots of several segments, each by its local edge ids; asked by global ones."""
+
+    def __init__(self, parts: Sequence[tuple[int, EdgeProperties]]) -> None:
+        self._parts = [held for _, held in parts]
+        self._bases: I64 = np.array([base for base, _ in parts], np.int64)
+
+    @property
+    def path(self) -> Path:
+        """The heap of the first segment."""
+        return self._parts[0].path
+
+    def _split(self, edges: U32) -> list[tuple[EdgeProperties, I64, U32]]:
+        places = np.searchsorted(self._bases, edges, side="right") - 1
+        found = []
+        for number, held in enumerate(self._parts):
+            at = np.flatnonzero(places == number)
+            if at.size:
+                local = edges[at] - np.uint32(self._bases[number])
+                found.append((held, at, local))
+        return found
+
+    def keys(self, edges: U32) -> U64:
+        """Return the distinct key hashes in the slots of edges, ascending."""
+        found: set[int] = set()
+        for held, _, local in self._split(edges):
+            found.update(held.keys(local).tolist())
+        return np.array(sorted(found), np.uint64)
+
+    def read(self, edges: U32, key: int) -> AnyColumn:
+        """Return one property of edges; asks the segments concerned."""
+        if not edges.size:
+            return columns.absent(0)
+        return columns.gather(
+            [(at, partial(held.read, local, key)) for held, at, local in self._split(edges)]
+        )
 
 
 def encode(edge_count: int, batches: Sequence[Batch]) -> tuple[U64, U8]:

@@ -271,6 +271,17 @@ def write_connectivity(rows: Iterable[tuple[int, int, int, int]]) -> bytes:
     return files.compress(b"".join(parts))
 
 
+def read_connectivity(directory: Path) -> dict[tuple[int, int, int], int]:
+    """Read ``type_connectivity.bin.zst``: (source type, connection, target type) -> count."""
+    path = directory / "type_connectivity.bin.zst"
+    cursor = Cursor(path, files.decompress(path))
+    cursor.magic(b"KGLTCN1\0", 1)
+    fields = ("source type", "connection type", "target type", "count")
+    rows = [[cursor.u64(name) for name in fields] for _ in range(cursor.count32("rows", 32))]
+    cursor.end()
+    return {(source, conn, target): count for source, conn, target, count in rows}
+
+
 # -- secondary labels -------------------------------------------------------------------------
 
 

@@ -1,22 +1,26 @@
-"""Write a directory of one segment, as kglite 0.10.24 reads it.
+"""Write a directory as kglite 0.10.24 lays it out.
 
 Every file is written, synced and closed before ``disk_graph_meta.json`` and, in a native
-directory, ``nkgraph.json``. Equal contents give equal bytes.
+directory, ``nkgraph.json``. Equal contents give equal bytes. Where files of a segment lie:
+
+    seg_NNN/                arrays, index trios, edge properties, columns.bin
+    columns/ or seg_NNN/columns/     sidecars, of the first segment or a later one
+    ./ or seg_NNN/          type_indices.bin, id_indices.bin, nkgraph_ids/: of an only segment, or
+                            of one among several, where kglite does not look for them and so does
+                            not take a part for the whole
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from nkgraph import threads
-from nkgraph.dtypes import CSR_EDGE, I64, U8, U32, U64
+from nkgraph.dtypes import CSR_EDGE, U8
 from nkgraph.errors import GraphError, LimitError
 from nkgraph.storage import files
-from nkgraph.storage.columns import AnyColumn
 from nkgraph.storage.kglite import (
     extras,
     id_index_file,
@@ -26,46 +30,22 @@ from nkgraph.storage.kglite import (
     node_columns,
     type_index_file,
 )
-from nkgraph.storage.kglite.manifest import Segment, write_manifest
-from nkgraph.storage.kglite.names import Names, fnv1a, write_names
+from nkgraph.storage.kglite.contents import (
+    Contents,
+    LinkedSegment,
+    SegmentContents,
+)
+from nkgraph.storage.kglite.manifest import write_manifest
+from nkgraph.storage.kglite.names import fnv1a, write_names
 
 Part = bytes | np.ndarray
-SEGMENT = "seg_000"
-ID, TITLE = "__id__", "__title__"
+Files = list[tuple[str, Sequence[Part]]]
+INDEXES = ("type_indices.bin", "id_indices.bin")
 
 
-@dataclass
-class StoreContents:
-    """Columns of one node type by name, ``__id__`` and ``__title__`` among them."""
-
-    name: str
-    row_count: int
-    columns: dict[str, AnyColumn]
-    id_index: id_index_file.IntegerIds | id_index_file.GeneralIds | None
-    lookup: id_lookup.SortedIds | None
-
-
-@dataclass
-class Contents:
-    """Everything that a directory holds. ``rows`` has the sides "out" and "in"."""
-
-    meta: metadata.GraphMeta
-    names: Names
-    settings: dict[str, object]
-    node_types: metadata.NodeTypes
-    connection_types: Mapping[str, metadata.ConnectionType]
-    connectivity: Sequence[tuple[int, int, int, int]]
-    edge_type_counts: Mapping[str, int]
-    slots: np.ndarray
-    endpoints: np.ndarray
-    rows: Mapping[str, tuple[I64, U32]]
-    index: tuple[U64, I64, U32]
-    peers: tuple[U64, I64, U32, U64]
-    edge_properties: tuple[U64, U8]
-    stores: list[StoreContents]
-    type_nodes: Mapping[int, U32]
-    labels: Mapping[str, U32]
-    opaque: Sequence[Path]
+def segment_folder(number: int) -> str:
+    """Name of the folder of a segment."""
+    return f"seg_{number:03}"
 
 
 def write(directory: Path, contents: Contents, native: bool, previous: Path | None = None) -> None:
@@ -78,20 +58,53 @@ def write(directory: Path, contents: Contents, native: bool, previous: Path | No
     LimitError
         Something does not fit the format. OSError where the disk refuses.
     """
-    for name in sorted(_folders(contents, native)):
-        (directory / name).mkdir(parents=True, exist_ok=True)
     old = None if previous is None else _Previous(previous)
-    listed = dict(_files(contents, native))
-    entries = {name: _write_one(directory, name, parts, old) for name, parts in listed.items()}
+    links = _links(contents, old)
+    listed = _files(contents, native)
+    for name in sorted({str(Path(name).parent) for name in [*links, *dict(listed)]}):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+    entries = {}
+    for name, source in links.items():
+        assert old is not None
+        files.link_or_copy(old.directory / source, directory / name)
+        entries[name] = old.entries[source]
+    for name, parts in listed:
+        entries[name] = _write_one(directory, name, parts, old)
     for path in contents.opaque:  # a copy: the engine that owns the other may change it in place
         data = files.map_array(path, np.dtype("u1"))
         entries[path.name] = _write_one(directory, path.name, [data], old)
-    meta = {metadata.META: [contents.meta.to_json()]}
-    for name, parts in meta.items():
-        # Never a link: readers hold a generation by a lock on this file.
-        entries[name] = _write_one(directory, name, parts)
+    # Never a link: readers hold a generation by a lock on this file.
+    entries[metadata.META] = _write_one(directory, metadata.META, [contents.meta.to_json()])
     if native:
         files.write_file(directory / extras.NAME, [extras.write(entries)])
+
+
+def _links(contents: Contents, old: "_Previous | None") -> dict[str, str]:
+    """Names of files that stay, and what they are called in the generation before."""
+    found: dict[str, str] = {}
+    several = len(contents.segments) > 1
+    for number, segment in enumerate(contents.segments):
+        if not isinstance(segment, LinkedSegment) or old is None:
+            continue
+        folder = f"{segment_folder(number)}/"
+        new, was = (folder if several else ""), ("" if segment.was_only else folder)
+        for name in old.entries:
+            if name.startswith(folder):
+                inner = name.removeprefix(folder)
+                found[_moved(inner, folder, new)] = name
+            elif number == 0 and name.startswith("columns/"):
+                found[name] = name
+            elif was == "" and number == 0 and _is_index(name):
+                found[new + name] = name
+    return found
+
+
+def _moved(inner: str, folder: str, new: str) -> str:
+    return (new if _is_index(inner) else folder) + inner
+
+
+def _is_index(name: str) -> bool:
+    return name in INDEXES or name.startswith(f"{id_lookup.FOLDER}/")
 
 
 class _Previous:
@@ -139,14 +152,6 @@ def _checksum(parts: Sequence[Part]) -> extras.Entry:
     return extras.Entry(size, files.checksum(parts))
 
 
-def _folders(contents: Contents, native: bool) -> set[str]:
-    folders = {SEGMENT}
-    folders |= {f"columns/{_folder_name(store.name)}" for store in _sidecars(contents)}
-    if native and any(store.lookup is not None for store in contents.stores):
-        folders.add(id_lookup.FOLDER)
-    return folders
-
-
 def _folder_name(node_type: str) -> str:
     """Check that a node type can name a folder: its properties may have to lie there."""
     if "/" in node_type or "\0" in node_type or node_type in (".", ".."):
@@ -158,16 +163,10 @@ def _folder_name(node_type: str) -> str:
     return node_type
 
 
-def _mapped(contents: Contents) -> list[StoreContents]:
-    return [store for store in contents.stores if mapped_columns.fits_mapped(store.columns)]
-
-
-def _sidecars(contents: Contents) -> list[StoreContents]:
-    return [store for store in contents.stores if not mapped_columns.fits_mapped(store.columns)]
-
-
-def _files(contents: Contents, native: bool) -> list[tuple[str, Sequence[Part]]]:
-    return [
+def _files(contents: Contents, native: bool) -> Files:
+    several = len(contents.segments) > 1
+    entries = [segment.entry(number) for number, segment in enumerate(contents.segments)]
+    found: Files = [
         ("interner.bin.zst", [write_names(contents.names)]),
         ("metadata.json", [_metadata_json(contents)]),
         ("node_type_metadata.bin.zst", [metadata.write_node_types(contents.node_types)]),
@@ -176,14 +175,16 @@ def _files(contents: Contents, native: bool) -> list[tuple[str, Sequence[Part]]]
             [metadata.write_connection_types(contents.connection_types)],
         ),
         ("type_connectivity.bin.zst", [metadata.write_connectivity(contents.connectivity)]),
-        ("seg_manifest.json", [write_manifest([_segment(contents)])]),
-        ("type_indices.bin", type_index_file.write(contents.type_nodes)),
-        ("id_indices.bin", id_index_file.write(_id_indices(contents))),
+        ("seg_manifest.json", [write_manifest(entries)]),
         *_label_files(contents),
-        *_core_files(contents),
-        *_store_files(contents),
-        *(_lookup_files(contents) if native else []),
     ]
+    for number, segment in enumerate(contents.segments):
+        if isinstance(segment, SegmentContents):
+            folder = f"{segment_folder(number)}/"
+            found += _core_files(folder, segment)
+            found += _store_files(folder, folder if number else "", segment)
+            found += _index_files(folder if several else "", segment, native)
+    return found
 
 
 def _label_files(contents: Contents) -> list[tuple[str, Sequence[Part]]]:
@@ -202,65 +203,58 @@ def _metadata_json(contents: Contents) -> bytes:
     return json.dumps(table, indent=2, ensure_ascii=False).encode()
 
 
-def _segment(contents: Contents) -> Segment:
-    return Segment(
-        segment_id=0,
-        node_id_lo=0,
-        node_id_hi=contents.meta.node_slots_len,
-        edge_count=contents.meta.edge_count,
-        conn_types=[int(value) for value in contents.index[0]],
-        node_type_counts={
-            str(value): count
-            for value, count in sorted(
-                (fnv1a(store.name), store.row_count) for store in contents.stores
-            )
-        },
-    )
-
-
-def _id_indices(
-    contents: Contents,
-) -> dict[int, id_index_file.IntegerIds | id_index_file.GeneralIds]:
-    return {
-        fnv1a(store.name): store.id_index for store in contents.stores if store.id_index is not None
+def _index_files(folder: str, segment: SegmentContents, native: bool) -> Files:
+    indexes = {
+        fnv1a(store.name): store.id_index for store in segment.stores if store.id_index is not None
     }
+    found: Files = [
+        (f"{folder}type_indices.bin", type_index_file.write(segment.type_nodes)),
+        (f"{folder}id_indices.bin", id_index_file.write(indexes)),
+    ]
+    if native:
+        found += [
+            (folder + id_lookup.file_name(store.name), id_lookup.write(store.lookup))
+            for store in segment.stores
+            if store.lookup is not None
+        ]
+    return found
 
 
-def _core_files(contents: Contents) -> list[tuple[str, Sequence[Part]]]:
-    found: list[tuple[str, Sequence[Part]]] = [
-        (f"{SEGMENT}/node_slots.bin", [_bytes(contents.slots)]),
-        (f"{SEGMENT}/edge_endpoints.bin", [_bytes(contents.endpoints)]),
+def _core_files(folder: str, segment: SegmentContents) -> Files:
+    found: Files = [
+        (f"{folder}node_slots.bin", [_bytes(segment.slots)]),
+        (f"{folder}edge_endpoints.bin", [_bytes(segment.endpoints)]),
     ]
     for side in ("out", "in"):
-        offsets, entries = contents.rows[side]
+        offsets, entries = segment.rows[side]
         found += [
-            (f"{SEGMENT}/{side}_offsets.bin", [_bytes(offsets)]),
-            (f"{SEGMENT}/{side}_edges.bin", [_bytes(entries)]),
+            (f"{folder}{side}_offsets.bin", [_bytes(offsets)]),
+            (f"{folder}{side}_edges.bin", [_bytes(entries)]),
         ]
-    hashes, offsets, sources = contents.index
-    stem = f"{SEGMENT}/conn_type_index"
+    hashes, offsets, sources = segment.index
+    stem = f"{folder}conn_type_index"
     found += [
         (f"{stem}_types.bin", [_bytes(hashes)]),
         (f"{stem}_offsets.bin", [_bytes(offsets)]),
         (f"{stem}_sources.bin", [_bytes(sources)]),
     ]
-    if contents.meta.edge_count:
-        hashes, offsets, targets, counts = contents.peers
+    if segment.rows["out"][1].size:
+        hashes, offsets, targets, counts = segment.peers
         if counts.size and int(counts.max()) > 0xFFFFFFFF:
             raise LimitError("a peer count passes the 32 bits that the format has for it")
         pairs = np.empty(targets.size, CSR_EDGE)
         pairs["peer"], pairs["edge_idx"] = targets, counts
-        stem = f"{SEGMENT}/peer_count"
+        stem = f"{folder}peer_count"
         found += [
             (f"{stem}_types.bin", [_bytes(hashes)]),
             (f"{stem}_offsets.bin", [_bytes(offsets)]),
             (f"{stem}_entries.bin", [_bytes(pairs)]),
         ]
-    offsets_now, heap = contents.edge_properties
+    slots, heap = segment.edge_properties
     return [
         *found,
-        (f"{SEGMENT}/edge_prop_offsets.bin", [_bytes(offsets_now)]),
-        (f"{SEGMENT}/edge_prop_heap.bin", [_bytes(heap)]),
+        (f"{folder}edge_prop_offsets.bin", [_bytes(slots)]),
+        (f"{folder}edge_prop_heap.bin", [_bytes(heap)]),
     ]
 
 
@@ -268,25 +262,22 @@ def _bytes(array: np.ndarray) -> U8:
     return np.ascontiguousarray(array).reshape(-1).view("u1")
 
 
-def _store_files(contents: Contents) -> list[tuple[str, Sequence[Part]]]:
-    found: list[tuple[str, Sequence[Part]]] = []
-    for store in _sidecars(contents):
-        data = node_columns.write_sidecar(store.columns, store.row_count)
-        name = f"columns/{_folder_name(store.name)}/columns.zst"
-        found.append((name, [files.compress(data, level=1)]))
-    mapped = {store.name: store.columns for store in _mapped(contents)}
+def _store_files(folder: str, sidecars: str, segment: SegmentContents) -> Files:
+    found: Files = []
+    mapped = {}
+    for store in segment.stores:
+        if not store.columns:
+            continue
+        if mapped_columns.fits_mapped(store.columns):
+            mapped[store.name] = store.columns
+        else:
+            data = node_columns.write_sidecar(store.columns, store.row_count)
+            name = f"{sidecars}columns/{_folder_name(store.name)}/columns.zst"
+            found.append((name, [files.compress(data, level=1)]))
     if mapped:
         parts, meta = mapped_columns.write_mapped(mapped)
         found += [
-            (f"{SEGMENT}/columns.bin", parts),
-            (f"{SEGMENT}/columns_meta.bin.zst", [files.compress(meta)]),
+            (f"{folder}columns.bin", parts),
+            (f"{folder}columns_meta.bin.zst", [files.compress(meta)]),
         ]
     return found
-
-
-def _lookup_files(contents: Contents) -> list[tuple[str, Sequence[Part]]]:
-    return [
-        (id_lookup.file_name(store.name), id_lookup.write(store.lookup))
-        for store in contents.stores
-        if store.lookup is not None
-    ]
