@@ -259,11 +259,15 @@ class EdgeTable:
 
     def checked_parts(self) -> list[tuple[int, np.ndarray]]:
         """(First id, endpoints) of each part, every node in range: what kernels may follow."""
-        for number, segment in enumerate(self._stored.segments if self._stored else []):
-            if number not in self._checked:
-                _check_ends(self._stored.slot_count if self._stored else 0, segment)
-                self._checked.add(number)
+        for number in range(len(self.records.parts)):
+            self.check_part(number)
         return self.records.all_parts()
+
+    def check_part(self, number: int) -> None:
+        """Check that the nodes of a stored part are in range."""
+        if self._stored is not None and number not in self._checked:
+            _check_ends(self._stored.slot_count, self._stored.segments[number])
+            self._checked.add(number)
 
     @property
     def changed(self) -> bool:

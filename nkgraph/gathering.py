@@ -161,9 +161,10 @@ def stored_segment(graph: "Graph", number: int) -> SegmentContents:
 def _split(graph: "Graph", number: int) -> Split:
     """Sources, targets, type hash positions and local ids of the live edges of a part."""
     hashes = graph._edges.hashes
-    graph._edges.checked_parts()
     records = graph._edges.records
     stored = number < len(records.parts)
+    if stored:
+        graph._edges.check_part(number)
     endpoints = records.parts[number] if stored else records.added
     sources, targets, ranks, edges, bad = build.split_endpoints(endpoints, hashes)
     if bad >= 0:

@@ -13,12 +13,17 @@ from nkgraph.edges import EdgeTable
 from nkgraph.errors import ClosedError, GraphError, NotFoundError
 from nkgraph.nodes import NodeTable
 from nkgraph.opening import Opened
+from nkgraph.storage import files
 from nkgraph.storage.files import WriterLock
 from nkgraph.storage.kglite import metadata
 from nkgraph.storage.kglite.names import Names
 from nkgraph.table import Column, Table
 
 Direction = Literal["out", "in", "both"]
+RELEASE_AFTER = 64
+"""Look-ups after which the pages that they touched are given up."""
+RESIDENT = 1 << 27
+"""Maps of so many bytes in all may stay resident."""
 
 
 class GraphReader:
@@ -30,6 +35,7 @@ class GraphReader:
         self._root: Path | None = None
         self._mode = "r+"
         self._closed = False
+        self._look_ups = 0
         self._attach(None)
 
     def _attach(self, opened: Opened | None) -> None:
@@ -62,6 +68,15 @@ class GraphReader:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("the graph is closed")
+
+    def _touched(self, count: int) -> None:
+        """Take note of ``count`` look-ups on maps, and keep what they leave resident bounded."""
+        self._look_ups += count
+        if self._look_ups >= RELEASE_AFTER and self._opened is not None:
+            self._look_ups = 0
+            directory = self._opened.stored.path
+            if count < RELEASE_AFTER and files.mapped_bytes(directory) > RESIDENT:
+                files.release_pages(directory)
 
     def _check_writable(self) -> None:
         self._check_open()
@@ -154,6 +169,7 @@ class GraphReader:
             raise GraphError(f'missing is {missing!r}, not "raise" or "sentinel"')
         table = self._nodes.table(node_type)
         queries = _keys(ids)
+        self._touched(queries.count)
         found = table.find(queries, self._nodes.slots)
         if missing == "raise":
             absent = found == NO_NODE
@@ -169,15 +185,20 @@ class GraphReader:
 
     def ids(self, nodes: object) -> np.ndarray:
         """Return the external id of each node: int64, StringDType, or object for both kinds."""
-        return self._nodes.ids(self._nodes.check(nodes))
+        array = self._nodes.check(nodes)
+        self._touched(array.size)
+        return self._nodes.ids(array)
 
     def titles(self, nodes: object) -> np.ndarray:
         """Return the title of each node, StringDType; empty where a node has none."""
-        return self._nodes.titles(self._nodes.check(nodes))
+        array = self._nodes.check(nodes)
+        self._touched(array.size)
+        return self._nodes.titles(array)
 
     def types(self, nodes: object) -> np.ndarray:
         """Return the node type of each node, StringDType."""
         array = self._nodes.check(nodes)
+        self._touched(array.size)
         result = np.zeros(array.size, TEXT)
         for table, at, _ in self._nodes.by_type(array):
             result[at] = table.name
@@ -218,6 +239,7 @@ class GraphReader:
         array = self._nodes.check(node, "node")
         if array.size != 1:
             raise GraphError(f"node holds {array.size} node ids, not one; see csr()")
+        self._touched(1)
         value = None if connection_type is None else self._edges.table(connection_type).hash
         parts = [self._rows.row(side, int(array[0]), value) for side in _sides(direction)]
         if len(parts) == 1:
@@ -355,6 +377,7 @@ class GraphReader:
             raise GraphError(
                 f"nodes: row {row}: node {chosen[row]} is a {found}, not a {node_type}"
             )
+        self._touched(chosen.size)
         rows = table.rows_of(slots, chosen)
         whole = rows.size == table.row_count and bool((np.diff(rows) == 1).all())
         names = sorted(table.properties) if columns is None else list(columns)
@@ -384,6 +407,7 @@ class GraphReader:
         table = self._edges.table(connection_type)
         chosen = None if edges is None else self._edges.check(edges)
         if chosen is not None:
+            self._touched(chosen.size)
             wrong = self._edges.types(chosen) != np.uint64(table.hash)
             if wrong.any():
                 row = int(np.argmax(wrong))

@@ -11,8 +11,9 @@ import shutil
 import socket
 import sys
 import threading
+import weakref
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -76,7 +77,29 @@ def map_array(
             return array
         # Memory has no file; a map of the exact size keeps a later append out of sight.
         view = mmap.mmap(file.fileno(), count * dtype.itemsize, access=mmap.ACCESS_READ)
+    _MAPS[view] = path
     return np.frombuffer(view, dtype, count)
+
+
+_MAPS: weakref.WeakKeyDictionary[mmap.mmap, Path] = weakref.WeakKeyDictionary()
+
+
+def mapped_bytes(directory: Path) -> int:
+    """How many bytes of files in a directory are mapped."""
+    return sum(len(view) for view, path in list(_MAPS.items()) if path.is_relative_to(directory))
+
+
+def release_pages(directory: Path) -> None:
+    """Give up the resident pages of the maps of a directory; the next use maps them again.
+
+    The system maps 64 KiB for each page that a look-up touches, so that a few thousand look-ups
+    would make a large graph resident whole. Arrays stay valid. Does nothing where the system
+    cannot.
+    """
+    if hasattr(mmap, "MADV_DONTNEED") and sys.platform != "win32":
+        for view, path in list(_MAPS.items()):
+            if path.is_relative_to(directory):
+                view.madvise(mmap.MADV_DONTNEED)
 
 
 def open_binary(path: Path) -> BinaryIO:
@@ -158,13 +181,25 @@ def compress(data: bytes, level: int = 3) -> bytes:
 # -- writing ----------------------------------------------------------------------------------
 
 
-def write_file(path: Path, parts: Sequence[Part]) -> None:
-    """Write parts one after the other to a new file, and sync it."""
+def write_file(path: Path, parts: Sequence[Part], sync: bool = True) -> None:
+    """Write parts one after the other to a new file, and sync it unless the caller will."""
     with path.open("wb") as file:
         for part in parts:
             file.write(as_bytes(part))
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Make the content of written files durable.
+
+    Syncing many files after all are written costs little more than syncing one: the first
+    sync carries most of the others with it.
+    """
+    for path in paths:
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def as_bytes(part: Part) -> memoryview:

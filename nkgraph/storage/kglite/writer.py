@@ -41,6 +41,8 @@ from nkgraph.storage.kglite.names import fnv1a, write_names
 Part = bytes | np.ndarray
 Files = list[tuple[str, Sequence[Part]]]
 INDEXES = ("type_indices.bin", "id_indices.bin")
+LARGE = 1 << 19
+"""From so many bytes on a file is summed on a second thread while it is written."""
 
 
 def segment_folder(number: int) -> str:
@@ -63,20 +65,28 @@ def write(directory: Path, contents: Contents, native: bool, previous: Path | No
     listed = _files(contents, native)
     for name in sorted({str(Path(name).parent) for name in [*links, *dict(listed)]}):
         (directory / name).mkdir(parents=True, exist_ok=True)
-    entries = {}
+    entries: dict[str, extras.Entry] = {}
+    written: list[str] = []
     for name, source in links.items():
         assert old is not None
         files.link_or_copy(old.directory / source, directory / name)
         entries[name] = old.entries[source]
+    # A copy: the engine that owns the other may change it in place.
+    listed += [(path.name, [files.map_array(path, np.dtype("u1"))]) for path in contents.opaque]
     for name, parts in listed:
-        entries[name] = _write_one(directory, name, parts, old)
-    for path in contents.opaque:  # a copy: the engine that owns the other may change it in place
-        data = files.map_array(path, np.dtype("u1"))
-        entries[path.name] = _write_one(directory, path.name, [data], old)
+        if old is not None and old.holds(name, parts):
+            files.link_or_copy(old.directory / name, directory / name)
+            entries[name] = old.entries[name]
+        else:
+            entries[name] = _write_one(directory / name, parts)
+            written.append(name)
     # Never a link: readers hold a generation by a lock on this file.
-    entries[metadata.META] = _write_one(directory, metadata.META, [contents.meta.to_json()])
+    entries[metadata.META] = _write_one(directory / metadata.META, [contents.meta.to_json()])
+    written.append(metadata.META)
     if native:
-        files.write_file(directory / extras.NAME, [extras.write(entries)])
+        files.write_file(directory / extras.NAME, [extras.write(entries)], sync=False)
+        written.append(extras.NAME)
+    files.sync_files(directory / name for name in written)
 
 
 def _links(contents: Contents, old: "_Previous | None") -> dict[str, str]:
@@ -130,20 +140,14 @@ class _Previous:
         return True
 
 
-def _write_one(
-    directory: Path, name: str, parts: Sequence[Part], old: _Previous | None = None
-) -> extras.Entry:
-    """Write a file and take its checksum, at the same time; or link to the old one."""
-    if old is not None and old.holds(name, parts):
-        files.link_or_copy(old.directory / name, directory / name)
-        return old.entries[name]
+def _write_one(path: Path, parts: Sequence[Part]) -> extras.Entry:
+    """Write a file, not yet synced, and take its checksum."""
+    write = partial(files.write_file, path, parts, sync=False)
+    if sum(len(files.as_bytes(part)) for part in parts) < LARGE:
+        write()
+        return _checksum(parts)
     sums: list[extras.Entry] = []
-    threads.run(
-        [
-            partial(files.write_file, directory / name, parts),
-            lambda: sums.append(_checksum(parts)),
-        ]
-    )
+    threads.run([write, lambda: sums.append(_checksum(parts))])
     return sums[0]
 
 
