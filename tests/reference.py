@@ -265,3 +265,61 @@ def group_slots(types, alive, hashes):
         [node for node, held in enumerate(types) if alive[node] and held == value]
         for value in hashes
     ]
+
+
+# -- conditions ---------------------------------------------------------------------------------
+
+
+def family(value):
+    """Values of two families are never equal and have no order."""
+    for name, types in (
+        ("boolean", bool), ("number", (int, float)), ("text", str),
+        ("timestamp", datetime.datetime), ("date", datetime.date),
+    ):  # fmt: skip
+        if isinstance(value, types):
+            return name
+    return "nested"
+
+
+def from_iso(name, text):
+    """Read text as a value of the family of what it is compared with, if it is ISO 8601."""
+    kind, size = {"date": (datetime.date, 10), "timestamp": (datetime.datetime, 19)}[name]
+    try:
+        return kind.fromisoformat(text) if len(text) >= size and text[4] == "-" else text
+    except ValueError:
+        return text
+
+
+def same(value, wanted):
+    if family(value) != family(wanted):
+        return False
+    if isinstance(value, dict) and isinstance(wanted, dict):
+        keys = value.keys() | wanted.keys()
+        return all(k in value and k in wanted and same(value[k], wanted[k]) for k in keys)
+    if isinstance(value, (list, tuple)) and isinstance(wanted, (list, tuple)):
+        return len(value) == len(wanted) and all(map(same, value, wanted))
+    return value == wanted
+
+
+def satisfies(value, operator, wanted):
+    """Whether one value, None where absent, satisfies a condition."""
+    if value is None:
+        return False
+    if operator == "in":
+        return any(satisfies(value, "==", one) for one in wanted)
+    if isinstance(wanted, str) and family(value) in ("date", "timestamp"):
+        wanted = from_iso(family(value), wanted)
+    if operator in ("==", "!="):
+        return same(value, wanted) == (operator == "==")
+    if family(value) != family(wanted) or family(value) in ("boolean", "nested"):
+        return False
+    return {
+        "<": value < wanted, "<=": value <= wanted, ">": value > wanted, ">=": value >= wanted,
+    }[operator]  # fmt: skip
+
+
+def has_order(name, wanted):
+    """Whether all values of a family have an order with ``wanted``."""
+    if isinstance(wanted, str) and name in ("date", "timestamp"):
+        wanted = from_iso(name, wanted)
+    return name == family(wanted) and name not in ("boolean", "nested")
