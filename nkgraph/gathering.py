@@ -22,6 +22,7 @@ from nkgraph.storage.kglite.contents import ID, TITLE, SegmentContents, StoreCon
 from nkgraph.storage.kglite.id_index_file import GeneralIds, IntegerIds
 from nkgraph.storage.kglite.id_lookup import SortedIds
 from nkgraph.storage.kglite.names import fnv1a
+from nkgraph.storage.kglite.property_ranges import Pair, Summary, of_column
 from nkgraph.storage.kglite.segment import Segment
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def whole_segment(graph: "Graph", canonical: bool) -> SegmentContents:
         edge_properties=_edge_properties(kept.size, batches),
         stores=stores,
         type_nodes={t.hash: t.nodes for t in graph._nodes.tables.values() if t.count},
+        ranges=_ranges(stores),
     )
 
 
@@ -140,7 +142,7 @@ def stored_segment(graph: "Graph", number: int) -> SegmentContents:
     changed = number in edges.records.changed or any(
         number in table.changed_segments() for table in edges.tables.values()
     )
-    held = segment.edge_properties
+    held, stores = segment.edge_properties, _part_stores(graph, number, segment)
     return SegmentContents(
         first_node=segment.first_node,
         slots=nodes.slots.parts[number],
@@ -153,8 +155,9 @@ def stored_segment(graph: "Graph", number: int) -> SegmentContents:
             if changed
             else (held.offsets, held.heap)
         ),
-        stores=_part_stores(graph, number, segment),
+        stores=stores,
         type_nodes=_nodes_between(graph, segment.first_node, segment.last_node),
+        ranges=_ranges(stores),
     )
 
 
@@ -261,6 +264,7 @@ def tail_segment(graph: "Graph") -> SegmentContents:
     for _, entries in built.values():
         entries[:, 1] = local[entries[:, 1]]
     index, peers = _indexes(span, hashes, sources, targets, ranks)
+    stores = _tail_stores(graph, first, stop)
     return SegmentContents(
         first_node=first,
         slots=nodes.slots.added,
@@ -269,8 +273,9 @@ def tail_segment(graph: "Graph") -> SegmentContents:
         index=index,
         peers=peers,
         edge_properties=_edge_properties(edges.records.added.size, _tail_batches(graph)),
-        stores=_tail_stores(graph, first, stop),
+        stores=stores,
         type_nodes=_nodes_between(graph, first, stop),
+        ranges=_ranges(stores),
     )
 
 
@@ -321,6 +326,17 @@ def _store(
     lookup, index = _id_indexes(nodes, columns.canonical(node_ids))
     row_count = len(next(iter(held.values()))) if held else 0
     return StoreContents(table.name, row_count, held, index, lookup)
+
+
+def _ranges(stores: list[StoreContents]) -> dict[Pair, Summary]:
+    """What the values of each property lie in, where that can rule something out."""
+    found = {
+        (fnv1a(store.name), fnv1a(name)): of_column(column)
+        for store in stores
+        for name, column in store.columns.items()
+        if name not in (ID, TITLE)
+    }
+    return {pair: summary for pair, summary in found.items() if summary is not None}
 
 
 def _id_indexes(

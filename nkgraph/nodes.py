@@ -19,6 +19,7 @@ from nkgraph.storage.growing import GrowingColumn, Part
 from nkgraph.storage.kglite.id_lookup import SortedIds
 from nkgraph.storage.kglite.names import fnv1a
 from nkgraph.storage.kglite.node_columns import Store
+from nkgraph.storage.kglite.property_ranges import Pair, Summary
 from nkgraph.storage.kglite.reader import Stored
 from nkgraph.storage.mapped import MappedArray
 from nkgraph.storage.records import Records
@@ -141,6 +142,12 @@ class TypeTable:
     def stored_names(self) -> list[str]:
         """Names of the properties that the stored rows have."""
         return sorted({name for store in self._stores if store for name in store.names})
+
+    def ranges(self, number: int) -> Mapping[Pair, Summary | None]:
+        """What is known of the property values that a stored segment holds."""
+        if self._stored is None or number >= len(self.segment_rows):
+            return {}
+        return self._stored.ranges(number)
 
     def changed_segments(self) -> set[int]:
         """Segments whose stored rows had a value updated."""

@@ -342,7 +342,11 @@ class GraphReader:
     # -- properties ---------------------------------------------------------------------------
 
     def read_nodes(
-        self, node_type: str, columns: list[str] | None = None, nodes: object = None
+        self,
+        node_type: str,
+        columns: list[str] | None = None,
+        nodes: object = None,
+        where: object = None,
     ) -> Table:
         """Read properties of the nodes of one type.
 
@@ -355,6 +359,11 @@ class GraphReader:
             has that name.
         nodes : (k,) integers, optional
             Node ids of this type, in any order; all, ascending, if not given.
+        where : mapping or sequence of (column, operator, value), optional
+            Only nodes that satisfy every condition: ``{"age": 36}``, ``{"age": [36, 41]}`` or
+            ``[("age", ">=", 30), ("name", "!=", "ann")]``. Operators are ``== != < <= > >= in``.
+            An absent value satisfies none. Segments whose ranges rule a condition out are
+            not read.
 
         Returns
         -------
@@ -365,7 +374,7 @@ class GraphReader:
         NotFoundError
             No such node type or property.
         GraphError
-            A node is not of this type.
+            A node is not of this type, or a condition makes no sense for its column.
         """
         table = self._nodes.table(node_type)
         slots = self._nodes.slots
@@ -379,6 +388,12 @@ class GraphReader:
             )
         self._touched(chosen.size)
         rows = table.rows_of(slots, chosen)
+        if where is not None:
+            from nkgraph import filtering, selecting
+
+            conditions = filtering.parse(where)
+            kept = selecting.select_rows(table, rows, conditions, self._aliases(node_type))
+            rows, chosen = rows[kept], chosen[kept]
         whole = rows.size == table.row_count and bool((np.diff(rows) == 1).all())
         names = sorted(table.properties) if columns is None else list(columns)
         result = {}

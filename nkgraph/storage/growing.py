@@ -106,7 +106,7 @@ class GrowingColumn:
     def update(self, rows: I64, column: AnyColumn) -> None:
         """Replace the values of ``rows``; an absent value removes the one that was there."""
         with self._lock:
-            for part, at, local in self._split(rows):
+            for _, part, at, local in self._split(rows):
                 part.updates.append((local, column.take(at)))
                 part.changed = True
             self._whole = None
@@ -128,7 +128,7 @@ class GrowingColumn:
             split = self._split(rows)
             if not split:
                 return columns.absent(0)
-            return columns.gather([(at, _taker(part, local)) for part, at, local in split])
+            return columns.gather([(at, _taker(part, local)) for _, part, at, local in split])
 
     def added(self) -> AnyColumn:
         """Return the rows that were appended."""
@@ -146,18 +146,25 @@ class GrowingColumn:
     def _all(self) -> list[Part]:
         return [*self.stored, self._merged_tail()]
 
-    def _split(self, rows: I64) -> list[tuple[Part, I64, I64]]:
-        """Take rows apart by part: (part, places in ``rows``, rows of the part)."""
+    def split(self, rows: I64) -> list[tuple[int, Part, I64, I64]]:
+        """Take rows apart: (number, part, places in ``rows``, rows of the part).
+
+        What was appended has the number behind the last stored part.
+        """
+        with self._lock:
+            return self._split(rows)
+
+    def _split(self, rows: I64) -> list[tuple[int, Part, I64, I64]]:
         parts = self._all()
         if len(parts) == 2 and not parts[1].length:
-            return [(parts[0], np.arange(rows.size), rows)] if rows.size else []
+            return [(0, parts[0], np.arange(rows.size), rows)] if rows.size else []
         bases = np.cumsum([0, *(part.length for part in parts[:-1])])
         numbers = np.searchsorted(bases, rows, side="right") - 1
         found = []
         for number, part in enumerate(parts):
             at = np.flatnonzero(numbers == number)
             if at.size:
-                found.append((part, at, rows[at] - bases[number]))
+                found.append((number, part, at, rows[at] - bases[number]))
         return found
 
 

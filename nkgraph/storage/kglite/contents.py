@@ -12,6 +12,7 @@ from nkgraph.storage.kglite import manifest, metadata
 from nkgraph.storage.kglite.id_index_file import GeneralIds, IntegerIds
 from nkgraph.storage.kglite.id_lookup import SortedIds
 from nkgraph.storage.kglite.names import Names, fnv1a
+from nkgraph.storage.kglite.property_ranges import Pair, Summary, to_manifest
 
 ID, TITLE = "__id__", "__title__"
 
@@ -43,6 +44,8 @@ class SegmentContents:
     edge_properties: tuple[U64, U8]
     stores: list[StoreContents]
     type_nodes: Mapping[int, U32]
+    ranges: Mapping[Pair, Summary]
+    """What the property values of its rows lie in, by (type hash, property hash)."""
 
     def entry(self, number: int) -> manifest.Segment:
         """Return the entry of the manifest."""
@@ -58,6 +61,7 @@ class SegmentContents:
                     (fnv1a(store.name), store.row_count) for store in self.stores if store.row_count
                 )
             },
+            indexed_prop_ranges=to_manifest(self.ranges),
         )
 
 

@@ -12,7 +12,7 @@ directory share one layout:
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +28,15 @@ from nkgraph.storage.kglite.edge_properties import (
 )
 from nkgraph.storage.kglite.manifest import read_manifest
 from nkgraph.storage.kglite.node_columns import Store
+from nkgraph.storage.kglite.property_ranges import (
+    NAME as TEXT_SETS,
+)
+from nkgraph.storage.kglite.property_ranges import (
+    Pair,
+    Summary,
+    from_manifest,
+    read_text_sets,
+)
 from nkgraph.storage.kglite.segment import CORE, Segment
 
 OPAQUE = ("embeddings.bin.zst", "timeseries.bin.zst")
@@ -51,6 +60,7 @@ class Stored:
         self.segments = self._one(folders[0]) if len(folders) == 1 else self._several(folders)
         self.slot_count = sum(int(segment.slots.size) for segment in self.segments)
         self.edge_id_count = sum(int(segment.endpoints.size) for segment in self.segments)
+        self._ranges: dict[int, Mapping[Pair, Summary | None]] = {}
         self._check_counts()
         if self.native is not None:
             self._check_native()
@@ -116,6 +126,17 @@ class Stored:
         value = np.uint64(names.fnv1a(node_type))
         rows = sum(int(np.count_nonzero(s.slots["node_type"] == value)) for s in self.segments)
         return self.segments[number].sidecar(node_type, self.names.by_hash(), rows)
+
+    def ranges(self, number: int) -> Mapping[Pair, Summary | None]:
+        """What is known of the property values of a native segment; nothing of a foreign one."""
+        if number not in self._ranges:
+            path, found = self.path / "seg_manifest.json", {}
+            if self.native is not None:
+                stated = self.manifest[number].indexed_prop_ranges
+                sets = read_text_sets(self.segments[number].folder / TEXT_SETS)
+                found = {**from_manifest(path, stated), **sets}
+            self._ranges[number] = found
+        return self._ranges[number]
 
     def compare(self, field: str, found: int, what: str) -> None:
         """Warn where a count of the meta file is not what the arrays hold.

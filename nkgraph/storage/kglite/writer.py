@@ -28,6 +28,7 @@ from nkgraph.storage.kglite import (
     mapped_columns,
     metadata,
     node_columns,
+    property_ranges,
     type_index_file,
 )
 from nkgraph.storage.kglite.contents import (
@@ -37,6 +38,7 @@ from nkgraph.storage.kglite.contents import (
 )
 from nkgraph.storage.kglite.manifest import write_manifest
 from nkgraph.storage.kglite.names import fnv1a, write_names
+from nkgraph.storage.kglite.property_ranges import TextSet
 
 Part = bytes | np.ndarray
 Files = list[tuple[str, Sequence[Part]]]
@@ -188,6 +190,11 @@ def _files(contents: Contents, native: bool) -> Files:
             found += _core_files(folder, segment)
             found += _store_files(folder, folder if number else "", segment)
             found += _index_files(folder if several else "", segment, native)
+            sets = {
+                pair: held for pair, held in segment.ranges.items() if isinstance(held, TextSet)
+            }
+            if native and sets:
+                found.append((folder + property_ranges.NAME, property_ranges.write_text_sets(sets)))
     return found
 
 
