@@ -280,7 +280,9 @@ class TypeTable:
                 self._stored.path if self._stored else self.name,
                 f"ids of {self.name}", None, f"nodes < {slots.size}", int(nodes.max()),
             )  # fmt: skip
-        rows = self.rows_of(slots, nodes)
+        rows = np.zeros(nodes.size, np.int64)  # a removed node's slot may hold another type's row
+        kept = ~self._removed.holds(nodes)
+        rows[kept] = self.rows_of(slots, nodes[kept])
         return ids.texts_of(self.ids.take(rows), np.arange(rows.size))
 
     def rows_of(self, slots: Records, nodes: U32) -> I64:

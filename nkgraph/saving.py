@@ -27,6 +27,7 @@ def save_new(graph: "Graph", path: Path, layout: str | None, canonical: bool = F
     generations.check_free(path)
     contents = describe(graph, [whole_segment(graph, canonical)])
     if layout == "flat":
+        _refuse_timestamps(graph, contents)
         _save_flat(contents, path)
         return
     existed = path.exists()
@@ -43,7 +44,6 @@ def save_new(graph: "Graph", path: Path, layout: str | None, canonical: bool = F
 
 
 def _save_flat(contents: Contents, path: Path) -> None:
-    _refuse_timestamps(contents)
     existed = path.exists()
     beside = path.with_name(f".{path.name}.nkgraph-tmp")
     try:
@@ -66,15 +66,24 @@ def _remove(path: Path, keep: bool) -> None:
         path.mkdir(exist_ok=True)
 
 
-def _refuse_timestamps(contents: Contents) -> None:
+def _refuse_timestamps(graph: "Graph", contents: Contents) -> None:
     held = [segment for segment in contents.segments if isinstance(segment, SegmentContents)]
-    for store in (store for segment in held for store in segment.stores):
-        for name, column in store.columns.items():
-            if columns.has_timestamps(column):
-                raise LimitError(
-                    f"{store.name}.{name} holds timestamps, which kglite reads from 0.11.9 on and "
-                    'the flat layout does not: store dates or texts, or leave out layout="flat"'
-                )
+    found = [
+        (f"{store.name}.{name}", column)
+        for segment in held
+        for store in segment.stores
+        for name, column in store.columns.items()
+    ]
+    tables = [table for table in graph._edges.tables.values() if table.count]
+    found += [
+        (f"{table.name}.{name}", table.read(name, None)) for table in tables for name in table.names
+    ]
+    for name, column in found:
+        if columns.has_timestamps(column):
+            raise LimitError(
+                f"{name} holds timestamps, which kglite reads from 0.11.9 on and the flat layout "
+                'does not: store dates or texts, or leave out layout="flat"'
+            )
 
 
 # -- the next generation ----------------------------------------------------------------------

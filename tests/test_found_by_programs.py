@@ -1,0 +1,28 @@
+"""What random programs (``test_model.py``) found wrong once, each as a short case."""
+
+import numpy as np
+import pytest
+
+import nkgraph as nk
+
+
+def test_the_text_id_of_a_removed_node_whose_slot_has_another_type(tmp_path):
+    g = nk.create(tmp_path / "g")
+    g.add_nodes("T", ["a", "b"])
+    g.add_nodes("Other", [1, 2, 3])
+    g.save()
+    g.remove_nodes([0])
+    assert g.add_nodes("Other", [4]).tolist() == [0]
+    assert g.find("T", ["a", "b"], missing="sentinel").tolist() == [nk.NO_NODE, 1]
+    g.close()
+
+
+def test_timestamps_of_edges_are_refused_by_the_flat_layout(tmp_path):
+    """kglite 0.11.0 showed them as absent, without a word."""
+    g = nk.Graph()
+    nodes = g.add_nodes("N", [1, 2])
+    times = np.array(["2024-01-01T10:00:01"], "M8[s]")
+    g.add_edges("E", nodes[:1], nodes[1:], {"at": times})
+    with pytest.raises(nk.LimitError, match=r"E\.at holds timestamps"):
+        g.save(tmp_path / "flat", layout="flat")
+    assert list(tmp_path.iterdir()) == []
