@@ -163,8 +163,9 @@ def count_offsets(node_count: int, table: I64, removed: U8, offsets: I64) -> I64
     before = np.cumsum([0, *totals])
     threads.run(
         [
-            partial(kernel.scan_rows, *span, int(start), ends)
+            partial(kernel.move_rows, *span, int(start), ends)
             for span, start in zip(spans, before[:-1], strict=True)
+            if start
         ]
     )
     return offsets
