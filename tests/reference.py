@@ -323,3 +323,34 @@ def has_order(name, wanted):
     if isinstance(wanted, str) and name in ("date", "timestamp"):
         wanted = from_iso(name, wanted)
     return name == family(wanted) and name not in ("boolean", "nested")
+
+
+# -- several segments as one ---------------------------------------------------------------------
+
+
+def stitch(node_count, segments, ranks):
+    """``segments``: (first node, first edge, rows of (peer, local edge or None))."""
+    rows = [[] for _ in range(node_count)]
+    for first_node, first_edge, own in segments:
+        for row, entries in enumerate(own):
+            kept = [[peer, first_edge + edge] for peer, edge in entries if edge is not None]
+            rows[first_node + row] += kept
+    if ranks is not None:
+        for row in rows:
+            row.sort(key=lambda entry: (ranks[entry[1]], entry[1]))
+    offsets = [sum(map(len, rows[:node])) for node in range(node_count + 1)]
+    return offsets, [entry for row in rows for entry in row]
+
+
+def merge_counts(parts):
+    """``parts``: (shift, {type hash: {node: count}})."""
+    total = {}
+    for shift, types in parts:
+        for code, counts in types.items():
+            for node, count in counts.items():
+                held = total.setdefault(code, Counter())
+                held[node + shift] += count
+    hashes = sorted(total)
+    offsets = [sum(len(total[code]) for code in hashes[:i]) for i in range(len(hashes) + 1)]
+    pairs = [pair for code in hashes for pair in sorted(total[code].items())]
+    return hashes, offsets, [node for node, _ in pairs], [count for _, count in pairs]
