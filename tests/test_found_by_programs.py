@@ -26,3 +26,28 @@ def test_timestamps_of_edges_are_refused_by_the_flat_layout(tmp_path):
     with pytest.raises(nk.LimitError, match=r"E\.at holds timestamps"):
         g.save(tmp_path / "flat", layout="flat")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_compact_forgets_when_ids_were_narrowed_and_columns_lost(tmp_path):
+    """Equal graphs had other bytes if a save had come between."""
+    for path, pause in ((tmp_path / "at once", False), (tmp_path / "in steps", True)):
+        with nk.create(path) as g:
+            (node,) = g.add_nodes("N", [1], {"gone": [True]})
+            if pause:
+                g.save()
+            nodes = g.add_nodes("N", ["a", 2**40])
+            g.remove_nodes([node])
+            if pause:
+                g.save()
+            g.add_nodes("N", [7])
+            g.add_edges("E", nodes, nodes[::-1], {"w": [1, 2]})
+            g.update_edges([0, 1], {"w": [None, None]})
+            g.compact()
+            assert list(g.read_nodes("N")) == []
+            assert list(g.read_edges("E")) == []
+    contents = []
+    for name in ("at once", "in steps"):
+        (generation,) = (tmp_path / name / "generations").iterdir()
+        files = sorted(file for file in generation.rglob("*") if file.is_file())
+        contents.append([(file.relative_to(generation), file.read_bytes()) for file in files])
+    assert contents[0] == contents[1]
