@@ -109,6 +109,11 @@ class GraphReader:
         return "nkgraph" if stored is None or stored.native is not None else "kglite"
 
     @property
+    def segment_count(self) -> int:
+        """Number of segments in the directory; 0 for a graph in memory."""
+        return 0 if self._opened is None else len(self._opened.stored.segments)
+
+    @property
     def node_count(self) -> int:
         """Number of live nodes."""
         return self._nodes.live_count
