@@ -6,187 +6,50 @@ on first use. A graph in memory and a foreign directory are built from the endpo
 sorts on all cores. What was stitched or built is made anew after the next change.
 """
 
-from functools import cached_property
+from collections.abc import Callable
 
 import numpy as np
 
-from nkgraph import build
+from nkgraph import build, stitching
 from nkgraph.dtypes import I64, TOMBSTONE, U32, U64
 from nkgraph.edges import EdgeTable
 from nkgraph.errors import FormatError
 from nkgraph.nodes import NodeTable
-from nkgraph.storage import checks
+from nkgraph.part_rows import (
+    NO_ENTRIES,
+    SIDES,
+    AddedRows,
+    BuiltRows,
+    PartRows,
+    PeerIndex,
+    Rows,
+    StoredRows,
+    TypeIndex,
+)
+from nkgraph.stitching import CountPart, IndexPart, SegmentRows
 from nkgraph.storage.kglite.reader import Stored
-from nkgraph.storage.kglite.segment import Segment
+from nkgraph.storage.kglite.stitch import RowCache
 
-Rows = tuple[I64, U32]
-"""Offsets (n + 1,) int64, and entries (m, 2) uint32: peer and edge id, ordered by (type, edge)."""
-TypeIndex = tuple[U64, I64, U32]
-PeerIndex = tuple[U64, I64, U32, U64]
-SIDES = ("out", "in")
-NO_ENTRIES = np.zeros((0, 2), np.uint32)
-
-
-class StoredRows:
-    """Rows and indexes of one native segment, checked before they are trusted."""
-
-    def __init__(self, segment: Segment, node_limit: int) -> None:
-        self.segment = segment
-        self._node_limit = node_limit
-        self._checked: dict[str, Rows] = {}
-
-    @cached_property
-    def _raw(self) -> dict[str, Rows]:
-        found = {}
-        for side in SIDES:
-            offsets, entries = self.segment.rows(side)
-            found[side] = offsets.view(np.int64), entries
-        return found
-
-    def rows(self, side: str) -> Rows:
-        """Rows with local edge ids, every offset, peer and edge id known to be in range."""
-        if side not in self._checked:
-            self._check_rows(side)
-            self._checked[side] = self._raw[side]
-        return self._checked[side]
-
-    def _check_rows(self, side: str) -> None:
-        offsets, entries = self._raw[side]
-        folder = self.segment.folder
-        count = entries.shape[0]
-        node = checks.first_bad_offset(offsets, count)
-        if node < 0 and (offsets[0] != 0 or offsets[-1] != count):
-            node = 0 if offsets[0] != 0 else offsets.size - 1
-        if node >= 0:
-            raise FormatError(
-                folder / f"{side}_offsets.bin", f"offsets[{node}]", 8 * node,
-                f"ascending, 0 up to {count}", int(offsets[node]),
-            )  # fmt: skip
-        for column, limit, field in (
-            (0, self._node_limit, "peer"),
-            (1, int(self.segment.endpoints.size), "edge_idx"),
-        ):
-            at = checks.first_not_below(entries, limit, column)
-            if at >= 0:
-                raise FormatError(
-                    folder / f"{side}_edges.bin", field, 8 * at + 4 * column,
-                    f"< {limit}", int(entries[at, column]),
-                )  # fmt: skip
-
-    def row(self, side: str, node: int, type_hash: int | None) -> U32:
-        """Entries (k, 2) of one node, edge ids global; checks what it touches, reads no more."""
-        offsets, entries = self._raw[side]
-        row = node - self.segment.first_row
-        if not 0 <= row < offsets.size - 1:
-            return NO_ENTRIES
-        start, stop = int(offsets[row]), int(offsets[row + 1])
-        if not 0 <= start <= stop <= entries.shape[0]:
-            raise self._bad_row(f"{side}_offsets.bin", 8 * row, "offsets in order", (start, stop))
-        if type_hash is not None:
-            start, stop = self._typed(side, entries, start, stop, type_hash)
-        found = entries[start:stop]
-        if not found.size:
-            return NO_ENTRIES
-        for column, limit, what in (
-            (0, self._node_limit, "peers"), (1, self.segment.endpoints.size, "edges")
-        ):  # fmt: skip
-            if int(found[:, column].max()) >= limit:
-                raise self._bad_row(f"{side}_edges.bin", 8 * start, f"{what} < {limit}", "others")
-        if self.segment.first_edge:
-            found = found + np.array([0, self.segment.first_edge], np.uint32)
-        return found
-
-    def _typed(self, side: str, entries: U32, start: int, stop: int, value: int) -> tuple[int, int]:
-        types = self.segment.endpoints["connection_type"]
-        limit = types.size
-
-        def first(least: int, low: int) -> int:
-            high = stop
-            while low < high:
-                middle = (low + high) >> 1
-                edge = int(entries[middle, 1])
-                if edge >= limit:
-                    at = 8 * middle + 4
-                    raise self._bad_row(f"{side}_edges.bin", at, f"edge < {limit}", edge)
-                if int(types[edge]) < least:
-                    low = middle + 1
-                else:
-                    high = middle
-            return low
-
-        start = first(value, start)
-        return start, first(value + 1, start)
-
-    def _bad_row(self, name: str, at: int, expected: str, found: object) -> FormatError:
-        return FormatError(self.segment.folder / name, "row", at, expected, found)
-
-    def index(self) -> TypeIndex:
-        """Type hashes, offsets and sources, of the segment's own numbering."""
-        hashes, offsets, flat = self.segment.index("conn_type_index", "sources")
-        limit = self._node_limit - self._shift
-        self._check_index("conn_type_index_sources.bin", offsets.view(np.int64), flat, limit)
-        return hashes, offsets.view(np.int64), flat
-
-    @property
-    def _shift(self) -> int:
-        return self.segment.first_row
-
-    def peers(self) -> PeerIndex:
-        """Type hashes, offsets, targets (global) and counts."""
-        hashes, offsets, flat = self.segment.index("peer_count", "entries")
-        pairs = flat.reshape(-1, 2)
-        targets = np.ascontiguousarray(pairs[:, 0])
-        ends: I64 = offsets.view(np.int64)
-        self._check_index("peer_count_entries.bin", ends, targets, self._node_limit)
-        return hashes, ends, targets, pairs[:, 1].astype(np.uint64)
-
-    def _check_index(self, name: str, offsets: I64, nodes: U32, limit: int) -> None:
-        at = checks.first_not_below(nodes, limit)
-        if at < 0:
-            at = checks.first_not_ascending_in_ranges(offsets, nodes)
-        if at >= 0:
-            expected = f"ascending nodes below {limit}"
-            raise FormatError(self.segment.folder / name, "node", None, expected, int(nodes[at]))
-
-
-class AddedRows:
-    """Rows of the edges that were added to an opened graph: the overflow of point queries.
-
-    O(k log k) to make for k edges; 16 bytes each.
-    """
-
-    def __init__(self, first_edge: int, endpoints: np.ndarray) -> None:
-        live = np.flatnonzero(endpoints["source"] != TOMBSTONE)
-        self._rows: dict[str, tuple[U32, U64, U32]] = {}
-        for side, own, other in (("out", "source", "target"), ("in", "target", "source")):
-            held = endpoints[live]
-            order = np.lexsort((held["connection_type"], held[own]))
-            entries = np.empty((live.size, 2), np.uint32)
-            entries[:, 0] = held[other][order]
-            entries[:, 1] = live[order] + first_edge
-            types = np.ascontiguousarray(held["connection_type"][order])
-            self._rows[side] = np.ascontiguousarray(held[own][order]), types, entries
-
-    def row(self, side: str, node: int, type_hash: int | None) -> U32:
-        """Entries (k, 2) of one node, of one connection type if given."""
-        nodes, types, entries = self._rows[side]
-        start, stop = np.searchsorted(nodes, np.array([node, node + 1], np.uint64)).tolist()
-        if type_hash is not None:
-            part, value = types[start:stop], np.uint64(type_hash)
-            low, high = (int(np.searchsorted(part, value, end)) for end in ("left", "right"))
-            start, stop = start + low, start + high
-        return entries[start:stop]
+__all__ = ["SIDES", "Adjacency", "slice_of"]
 
 
 class Adjacency:
     """The rows and indexes of a graph, kept up with its changes.
 
-    Built rows take 8 bytes an edge and 8 a node for each direction; building them takes 16 bytes
-    an edge more for as long as it lasts.
+    Rows that are built or stitched take 8 bytes an edge and 8 a node for each direction, on the
+    heap or in the files of ``cache``. Building takes 16 bytes an edge more for as long as it
+    lasts, stitching 1 to 4 and a few MiB.
     """
 
-    def __init__(self, nodes: NodeTable, edges: EdgeTable, stored: Stored | None) -> None:
+    def __init__(
+        self,
+        nodes: NodeTable,
+        edges: EdgeTable,
+        stored: Stored | None,
+        cache: RowCache | None = None,
+    ) -> None:
         self._nodes = nodes
+        self._cache = cache
         self._edges = edges
         native = stored is not None and stored.native is not None
         segments = stored.segments if stored is not None and native else []
@@ -200,6 +63,8 @@ class Adjacency:
         self._index: TypeIndex | None = None
         self._peers: PeerIndex | None = None
         self._added: AddedRows | None = None
+        self._parts: dict[int, PartRows] = {}
+        self._ranks: stitching.Ranks | None = None
 
     @property
     def only(self) -> StoredRows | None:
@@ -212,8 +77,12 @@ class Adjacency:
     def rows(self, side: str) -> Rows:
         """Rows whose every offset, peer and edge id is known to be in range."""
         if side not in self._rows:
-            only = self.only
-            self._rows[side] = self._built(side) if only is None else only.rows(side)
+            if self.only is not None:
+                self._rows[side] = self.only.rows(side)
+            elif self.stored:
+                self._rows[side] = self._cached(side)
+            else:
+                self._rows[side] = self._built(side)
         return self._rows[side]
 
     def _built(self, side: str) -> Rows:
@@ -225,11 +94,85 @@ class Adjacency:
             entries[:, 1] = edges[entries[:, 1]]
         return offsets, entries
 
+    # -- parts --------------------------------------------------------------------------------
+
+    def parts(self) -> list[PartRows]:
+        """Rows of each stored segment as it is now, and of what was added if there is any."""
+        count = len(self.stored) + (self._edges.records.added.size > 0)
+        return [self.part(number) for number in range(count)]
+
+    def part(self, number: int) -> PartRows:
+        """Rows of a stored segment as it is now; of what was added for the number behind them."""
+        if number < len(self.stored) and number not in self._edges.records.changed:
+            return self.stored[number]
+        if number not in self._parts:
+            self._parts[number] = self._rebuilt(number)
+        return self._parts[number]
+
+    def _rebuilt(self, number: int) -> BuiltRows:
+        records, hashes = self._edges.records, self._edges.hashes
+        if number < len(self.stored):
+            self._edges.check_part(number)
+            segment, endpoints = self.stored[number].segment, records.parts[number]
+            span = segment.first_row, segment.last_node
+            return BuiltRows(*span, segment.first_edge, endpoints, hashes)
+        added, first = records.added, self._nodes.slots.stored_size
+        live = added[added["source"] != TOMBSTONE]
+        inside = not live.size or min(int(live["source"].min()), int(live["target"].min())) >= first
+        span = (first if inside else 0), self._nodes.slot_count
+        return BuiltRows(*span, records.stored_size, added, hashes)
+
+    # -- whole arrays -------------------------------------------------------------------------
+
+    def _cached(self, side: str) -> Rows:
+        """Stitched rows: from the files of the cache, or on their way there, or on the heap."""
+        records = self._edges.records
+        count, edges = self._nodes.slot_count, self._edges.live_count
+        unchanged = not records.changed and not records.added.size and count == self._limit
+        if self._cache is None or not unchanged or not self._cache.wanted(count, edges):
+            return self._stitched(side, None)
+        found = self._cache.read(side, count, edges, records.size)
+        if found is None:
+            with self._cache.write(side) as allocate:
+                self._stitched(side, allocate)
+            found = self._cache.read(side, count, edges, records.size)
+            assert found is not None
+        return found
+
+    def _stitched(
+        self, side: str, allocate: Callable[[str, int, np.dtype], np.ndarray] | None
+    ) -> Rows:
+        parts = self.parts()
+        segments = [
+            SegmentRows(part.first_row, part.first_edge, *part.rows(side)) for part in parts
+        ]
+        stops = [segment.first_node + segment.offsets.size - 1 for segment in segments]
+        firsts = [segment.first_node for segment in segments]
+        apart = all(stop <= first for stop, first in zip(stops, firsts[1:], strict=False))
+        ranks = None if apart else self._edge_ranks()
+        return stitching.stitch(self._nodes.slot_count, segments, ranks, allocate=allocate)
+
+    def _edge_ranks(self) -> stitching.Ranks:
+        if self._ranks is None:
+            records = self._edges.records
+            parts = [*records.parts, records.added]
+            ranks, unknown = stitching.edge_ranks(parts, self._edges.hashes)
+            if unknown >= 0:
+                found = hex(int(self._edges.types(np.array([unknown], np.uint32))[0]))
+                field = f"connection_type of edge {unknown}"
+                path = self.stored[0].segment.folder.parent
+                raise FormatError(path, field, None, "a known connection type", found)
+            self._ranks = ranks
+        return self._ranks
+
     def index(self) -> TypeIndex:
         """Type hashes, offsets, and the sources that have an edge of each type, ascending."""
         if self._index is None:
             if self.only is not None:
                 self._index = self.only.index()
+            elif self.stored:
+                parts = [IndexPart(*part.index(), part.first_row) for part in self.parts()]
+                self._index = stitching.merge_index(self._nodes.slot_count, parts)
             else:
                 sources, _, ranks, _ = self._edges.split()
                 hashes = self._edges.hashes
@@ -244,6 +187,9 @@ class Adjacency:
         if self._peers is None:
             if self.only is not None:
                 self._peers = self.only.peers()
+            elif self.stored:
+                parts = [CountPart(*part.peers()) for part in self.parts()]
+                self._peers = stitching.merge_counts(self._nodes.slot_count, parts)
             else:
                 _, targets, ranks, _ = self._edges.split()
                 hashes = self._edges.hashes

@@ -1,4 +1,4 @@
-"""The shell face: ``nkgraph demo | import | info | query``, each with ``--json``."""
+"""The shell face: ``nkgraph demo | import | info | query | verify | compact``, with ``--json``."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, or 1 with a message on stderr."""
+    """Run one command; the exit status: 0, or 1 with a message on stderr or with findings."""
     options = _parser().parse_args(arguments)
     try:
         result = options.run(options)
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("nkgraph: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return 0 if result.get("ok", True) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_import(commands)
     _add_info(commands)
     _add_query(commands)
+    _add_verify(commands)
+    _add_compact(commands)
     return parser
 
 
@@ -173,6 +175,7 @@ def _summary(graph: "Graph") -> dict[str, object]:
     return {
         "path": str(graph.path),
         "format": graph.format,
+        "segments": graph.segment_count,
         "nodes": graph.node_count,
         "edges": graph.edge_count,
         "node_types": graph.node_types,
@@ -192,8 +195,9 @@ def _summary(graph: "Graph") -> dict[str, object]:
 
 
 def _render_summary(report: dict[str, object]) -> str:
+    parts = "1 segment" if report["segments"] == 1 else f"{report['segments']} segments"
     lines = [
-        f"{report['path']}: {report['format']} directory, {_size(report['bytes'])}",
+        f"{report['path']}: {report['format']} directory, {parts}, {_size(report['bytes'])}",
         f"{report['nodes']:,} nodes, {report['edges']:,} edges",
     ]
     if "seconds" in report:
@@ -263,6 +267,55 @@ def _query(options: argparse.Namespace) -> dict[str, object]:
             node_type, key = options.node
             report = querying.walk(graph, node_type, key, options.hop, options.limit)
     return {"json": report, "text": querying.render(report)}
+
+
+# -- verify and compact -----------------------------------------------------------------------
+
+
+def _add_verify(commands: Commands) -> None:
+    command = _command(
+        commands, "verify", "Check every rule and checksum of a graph directory; read it whole."
+    )
+    command.add_argument("path", help="a graph directory")
+    command.set_defaults(run=_verify)
+
+
+def _verify(options: argparse.Namespace) -> dict[str, object]:
+    from dataclasses import asdict
+
+    from nkgraph.graph import open_graph
+
+    with open_graph(options.path) as graph:
+        report = graph.verify()
+        segments = graph.segment_count
+    count = len(report.findings)
+    lines = [str(finding) for finding in report.findings]
+    parts = "1 segment" if segments == 1 else f"{segments} segments"
+    lines.append(f"{options.path}: {parts}, {f'{count} findings' if count else 'every rule holds'}")
+    found = [asdict(finding) for finding in report.findings]
+    value = {"path": options.path, "segments": segments, "ok": report.ok, "findings": found}
+    return {"json": value, "text": "\n".join(lines), "ok": report.ok}
+
+
+def _add_compact(commands: Commands) -> None:
+    command = _command(
+        commands, "compact", "Write a native graph as one segment without removed edges."
+    )
+    command.add_argument("path", help="a graph directory")
+    command.add_argument("output", nargs="?", help="where to (default: in place)")
+    command.set_defaults(run=_compact)
+
+
+def _compact(options: argparse.Namespace) -> dict[str, object]:
+    from nkgraph.graph import open_graph
+
+    with open_graph(options.path, "r" if options.output else "r+") as graph:
+        before = graph.segment_count
+        graph.compact(options.output)
+    with open_graph(options.output or options.path) as graph:
+        report = _summary(graph)
+    report["segments_before"] = before
+    return {"json": report, "text": _render_summary(report)}
 
 
 if __name__ == "__main__":

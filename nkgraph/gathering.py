@@ -28,8 +28,6 @@ from nkgraph.storage.kglite.segment import Segment
 if TYPE_CHECKING:
     from nkgraph.graph import Graph
 
-Split = tuple[U32, U32, U32, U32]
-"""Sources, targets, ranks and ids of live edges."""
 Batch = tuple[U32, Callable[[str], AnyColumn], list[str]]
 """Edge ids, what gives a column of their properties, and the names of those."""
 
@@ -49,7 +47,10 @@ def whole_segment(graph: "Graph", canonical: bool) -> SegmentContents:
     sources, targets, ranks, kept = edges.split()
     only = graph._adjacency.only
     if canonical or only is None or kept.size != edges.id_count:
-        built = _rows((0, count), sources, targets, ranks, int(hashes.size))
+        built = {
+            "out": build.typed_rows(count, sources, targets, ranks, int(hashes.size)),
+            "in": build.typed_rows(count, targets, sources, ranks, int(hashes.size)),
+        }
     else:
         built = {side: graph._adjacency.rows(side) for side in SIDES}
     if canonical:
@@ -82,18 +83,6 @@ def whole_segment(graph: "Graph", canonical: bool) -> SegmentContents:
         type_nodes={t.hash: t.nodes for t in graph._nodes.tables.values() if t.count},
         ranges=_ranges(stores),
     )
-
-
-def _rows(
-    nodes: tuple[int, int], sources: U32, targets: U32, ranks: U32, types: int
-) -> dict[str, tuple[I64, U32]]:
-    """Rows of both directions for a range of nodes; entries have positions for edge ids."""
-    first, stop = nodes
-    shifted = [ends - np.uint32(first) if first else ends for ends in (sources, targets)]
-    return {
-        "out": build.typed_rows(stop - first, shifted[0], targets, ranks, types),
-        "in": build.typed_rows(stop - first, shifted[1], sources, ranks, types),
-    }
 
 
 def _dense_stores(graph: "Graph", canonical: bool) -> tuple[np.ndarray, list[StoreContents]]:
@@ -136,20 +125,7 @@ def _dense_stores(graph: "Graph", canonical: bool) -> tuple[np.ndarray, list[Sto
 def stored_segment(graph: "Graph", number: int) -> SegmentContents:
     """Collect a stored segment as it is now; what did not change is given as it lies."""
     nodes, edges = graph._nodes, graph._edges
-    rows = graph._adjacency.stored[number]
-    segment = rows.segment
-    span = segment.first_row, segment.last_node
-    if number in edges.records.changed:
-        found = _split(graph, number)
-        hashes, ranks = _hashes(graph, found)
-        sources, targets, _, local = found
-        built = _rows(span, sources, targets, ranks, int(hashes.size))
-        for _, entries in built.values():
-            entries[:, 1] = local[entries[:, 1]]
-        index, peers = _indexes(span, hashes, sources, targets, ranks)
-    else:
-        built = {side: rows.rows(side) for side in SIDES}
-        index, peers = rows.index(), rows.peers()
+    rows, segment = graph._adjacency.part(number), graph._adjacency.stored[number].segment
     changed = number in edges.records.changed or any(
         number in table.changed_segments() for table in edges.tables.values()
     )
@@ -158,9 +134,9 @@ def stored_segment(graph: "Graph", number: int) -> SegmentContents:
         first_node=segment.first_node,
         slots=nodes.slots.parts[number],
         endpoints=edges.records.parts[number],
-        rows=built,
-        index=index,
-        peers=peers,
+        rows={side: rows.rows(side) for side in SIDES},
+        index=rows.index(),
+        peers=rows.peers(),
         edge_properties=(
             _edge_properties(segment.endpoints.size, _part_batches(graph, number, segment))
             if changed
@@ -170,38 +146,6 @@ def stored_segment(graph: "Graph", number: int) -> SegmentContents:
         type_nodes=_nodes_between(graph, segment.first_node, segment.last_node),
         ranges=_ranges(stores),
     )
-
-
-def _split(graph: "Graph", number: int) -> Split:
-    """Sources, targets, type hash positions and local ids of the live edges of a part."""
-    hashes = graph._edges.hashes
-    records = graph._edges.records
-    stored = number < len(records.parts)
-    if stored:
-        graph._edges.check_part(number)
-    endpoints = records.parts[number] if stored else records.added
-    sources, targets, ranks, edges, bad = build.split_endpoints(endpoints, hashes)
-    if bad >= 0:
-        raise AssertionError("live edges have a known type: the table of edges counted them")
-    return sources, targets, ranks, edges
-
-
-def _hashes(graph: "Graph", found: Split) -> tuple[U64, U32]:
-    """Hashes of the types that edges have, and the ranks of the edges in them."""
-    hashes = graph._edges.hashes
-    present = np.bincount(found[2], minlength=hashes.size) > 0
-    codes = (np.cumsum(present) - 1).astype(np.uint32)
-    return hashes[present], codes[found[2]]
-
-
-def _indexes(
-    span: tuple[int, int], hashes: U64, sources: U32, targets: U32, ranks: U32
-) -> tuple[tuple[U64, I64, U32], tuple[U64, I64, U32, U64]]:
-    first, stop = span
-    types = int(hashes.size)
-    own = sources - np.uint32(first) if first else sources
-    index = hashes, *build.type_index(stop - first, own, ranks, types)
-    return index, (hashes, *build.peer_counts(stop, targets, ranks, types))
 
 
 def _part_batches(graph: "Graph", number: int, segment: Segment) -> list[Batch]:
@@ -266,23 +210,15 @@ def tail_segment(graph: "Graph") -> SegmentContents:
     """Collect the tail: segment-local if no edge of it leaves the new nodes, else full-range."""
     nodes, edges = graph._nodes, graph._edges
     first, stop = nodes.slots.stored_size, nodes.slot_count
-    found = _split(graph, len(edges.records.parts))
-    hashes, ranks = _hashes(graph, found)
-    sources, targets, _, local = found
-    inside = not sources.size or min(int(sources.min()), int(targets.min())) >= first
-    span = (first if inside else 0), stop
-    built = _rows(span, sources, targets, ranks, int(hashes.size))
-    for _, entries in built.values():
-        entries[:, 1] = local[entries[:, 1]]
-    index, peers = _indexes(span, hashes, sources, targets, ranks)
+    rows = graph._adjacency.part(len(edges.records.parts))
     stores = _tail_stores(graph, first, stop)
     return SegmentContents(
         first_node=first,
         slots=nodes.slots.added,
         endpoints=edges.records.added,
-        rows=built,
-        index=index,
-        peers=peers,
+        rows={side: rows.rows(side) for side in SIDES},
+        index=rows.index(),
+        peers=rows.peers(),
         edge_properties=_edge_properties(edges.records.added.size, _tail_batches(graph)),
         stores=stores,
         type_nodes=_nodes_between(graph, first, stop),

@@ -514,7 +514,9 @@ def create(path: str | PathLike[str]) -> Graph:
     return open_graph(root, "r+")
 
 
-def open_graph(path: str | PathLike[str], mode: str = "r") -> Graph:
+def open_graph(
+    path: str | PathLike[str], mode: str = "r", cache: str | PathLike[str] | None = None
+) -> Graph:
     """Open a graph directory: ``nkgraph.open``.
 
     Parameters
@@ -524,6 +526,12 @@ def open_graph(path: str | PathLike[str], mode: str = "r") -> Graph:
     mode : {"r", "r+"}
         ``"r"`` reads, and writes nothing at all. ``"r+"`` is for native directories: additions
         are kept in memory until ``save``, and other writers are locked out.
+
+    cache : path, optional
+        Folder for the rows of a graph of several segments, which ``csr`` and what needs all rows
+        stitch together: they are then mapped files, kept for the next opening, instead of
+        arrays on the heap. Without it only rows that would take more than half of the memory go
+        to files, in ``NKGRAPH_CACHE_DIR`` or the system's folder for temporary files.
 
     Returns
     -------
@@ -564,6 +572,7 @@ def open_graph(path: str | PathLike[str], mode: str = "r") -> Graph:
             lock.close()
         raise
     graph = Graph()
+    graph._cache = None if cache is None else Path(cache)
     graph._attach(opened)
     graph._root, graph._mode, graph._lock = root, mode, lock
     return graph

@@ -17,6 +17,7 @@ from nkgraph.storage import files
 from nkgraph.storage.files import WriterLock
 from nkgraph.storage.kglite import metadata
 from nkgraph.storage.kglite.names import Names
+from nkgraph.storage.kglite.stitch import RowCache
 from nkgraph.table import Column, Table
 
 Direction = Literal["out", "in", "both"]
@@ -36,6 +37,7 @@ class GraphReader:
         self._mode = "r+"
         self._closed = False
         self._look_ups = 0
+        self._cache: Path | None = None
         self._attach(None)
 
     def _attach(self, opened: Opened | None) -> None:
@@ -45,7 +47,9 @@ class GraphReader:
         self._names = Names() if stored is None else stored.names.copy()
         self._nodes_table = NodeTable(stored)
         self._edges_table = EdgeTable(stored)
-        self._adjacency = Adjacency(self._nodes_table, self._edges_table, stored)
+        native = stored is not None and stored.native is not None
+        cache = RowCache(stored.path, self._cache) if stored is not None and native else None
+        self._adjacency = Adjacency(self._nodes_table, self._edges_table, stored, cache)
         self._labels: dict[str, U32] | None = {} if stored is None else None
 
     # -- state --------------------------------------------------------------------------------
@@ -103,6 +107,11 @@ class GraphReader:
             return "memory"
         stored = None if self._opened is None else self._opened.stored
         return "nkgraph" if stored is None or stored.native is not None else "kglite"
+
+    @property
+    def segment_count(self) -> int:
+        """Number of segments in the directory; 0 for a graph in memory."""
+        return 0 if self._opened is None else len(self._opened.stored.segments)
 
     @property
     def node_count(self) -> int:

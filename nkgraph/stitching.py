@@ -16,7 +16,7 @@ from nkgraph.arrays import read_only
 from nkgraph.build import LONG_DIGIT, MAX_DIGIT, on_span, share_out
 from nkgraph.dtypes import I64, U8, U16, U32, U64
 
-WINDOW = 1 << 15
+WINDOW = 1 << 14
 """Edges aimed at in one window of nodes: records and rows of a window stay in an L2 cache."""
 MAX_ROWS = 1 << 15
 """Nodes of a window at most."""
@@ -69,8 +69,9 @@ def stitch(
         Whether each segment's rows are ordered by (rank, edge id) already. Then a row that
         one segment alone has is copied; otherwise each row is sorted.
     allocate : callable, optional
-        ``allocate(name, size, dtype)`` gives the array of so many items for "offsets", int64,
-        and "entries", uint32; ``np.empty`` if not given. It may be called for offsets first.
+        ``allocate(name, size, dtype)`` gives the array for "offsets", node_count + 1 of int64,
+        then for "entries", 2 * m of uint32 on an 8-byte boundary. It is called once for each,
+        with the exact size. ``np.empty`` if not given.
 
     Returns
     -------
@@ -85,9 +86,10 @@ def stitch(
 
     Notes
     -----
-    O(n + m) time; entries are read twice. Scratch is, for each thread, 24 bytes an entry of
-    the largest window (``WINDOW`` entries and at most one row more) that is not just copied,
-    whatever the number of edges is.
+    O(n + m) time. Scratch is, for each thread, 24 bytes an entry of the largest window that
+    is not just copied: ``WINDOW`` entries, and at most one row more. Where ``allocate`` is
+    given, entries are read once more beforehand, to count what is not removed; on the heap
+    only if a removed edge turns up.
     """
     if ranks is None and not sorted_rows:
         raise ValueError("rows that are not sorted need ranks")

@@ -8,6 +8,7 @@ of type order (typed look-ups then miss edges), edges listed twice.
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ from nkgraph.edges import EdgeTable
 from nkgraph.errors import FormatError
 from nkgraph.nodes import NodeTable, TypeTable
 from nkgraph.storage import checks, files
+from nkgraph.storage.columns import AnyColumn
+from nkgraph.storage.kglite.names import fnv1a
+from nkgraph.storage.kglite.property_ranges import NumericRange, TextSet, of_column
 from nkgraph.storage.kglite.reader import Stored
 from nkgraph.storage.kglite.segment import Rows, Segment
 
@@ -59,19 +63,29 @@ def verify(stored: Stored) -> Report:
     """Run all checks on a directory. Reads every byte; allocates rows and indexes anew."""
     state = _State(stored)
     found: list[Finding] = []
-    for check in (
-        state.checksums, state.counts, state.types, state.rows, state.indexes, state.stores,
-        state.edge_properties, state.leftovers,
-    ):  # fmt: skip
-        try:
-            with warnings.catch_warnings():
-                # Differing counts are a finding of their own.
-                warnings.filterwarnings("ignore", "(?s).*the arrays are believed", RuntimeWarning)
-                found += check()
-        except FormatError as error:
-            problem = f"expected {error.expected}, found {error.found}"
-            found.append(Finding(error.path, error.field, error.offset, problem))
+    checks: list[Check] = [
+        state.checksums, state.counts, state.types, state.rows, state.indexes,
+        state.edge_properties, state.leftovers, state.joined,
+    ]  # fmt: skip
+    for check in checks:
+        found += _guarded(check)
+    tables: list[Check] = []
+    found += _guarded(lambda: state.list_tables(tables))
+    for check in tables:  # one by one: damage to the columns of a type says nothing of others
+        found += _guarded(check)
     return Report(list(dict.fromkeys(found)))
+
+
+def _guarded(check: Check) -> Iterator[Finding]:
+    """Run a check; what cannot even be read is a finding too."""
+    try:
+        with warnings.catch_warnings():
+            # Differing counts are a finding of their own.
+            warnings.filterwarnings("ignore", "(?s).*the arrays are believed", RuntimeWarning)
+            yield from check()
+    except FormatError as error:
+        problem = f"expected {error.expected}, found {error.found}"
+        yield Finding(error.path, error.field, error.offset, problem)
 
 
 def _live_count(segment: Segment) -> int:
@@ -222,13 +236,34 @@ class _State:
             stale = "is not that of the edges: it was not kept up with a change"
             yield self._finding(segment.folder / f"{stem}_*.bin", stem, stale)
 
-    def stores(self) -> Iterator[Finding]:
-        """Decode every column of every node type, and look every id up."""
-        for table in self.nodes.tables.values():
-            table.titles.read()
-            for column in table.properties.values():
-                column.read()
-            yield from self._id_findings(table)
+    def list_tables(self, checks: list[Check]) -> Iterator[Finding]:
+        """Add a check for each node type."""
+        checks += [partial(self._store_findings, table) for table in self.nodes.tables.values()]
+        return iter(())
+
+    def _store_findings(self, table: TypeTable) -> Iterator[Finding]:
+        """Decode every column of a node type, and look every id up."""
+        table.titles.read()
+        for name, column in table.properties.items():
+            column.read()
+            for number, part in enumerate(column.stored):
+                yield from self._range_findings(table, name, number, part.read())
+        yield from self._id_findings(table)
+
+    def _range_findings(
+        self, table: TypeTable, name: str, number: int, column: AnyColumn
+    ) -> Iterator[Finding]:
+        """What a segment states of its values must cover them, or filters would skip some."""
+        stated, own = table.ranges(number).get((table.hash, fnv1a(name))), of_column(column)
+        outside = False
+        if isinstance(stated, NumericRange) and isinstance(own, NumericRange):
+            outside = own.low < stated.low or own.high > stated.high
+        elif isinstance(stated, TextSet) and isinstance(own, TextSet):
+            outside = not np.isin(own.hashes, stated.hashes).all()
+        if outside:
+            path = self.stored.path / "seg_manifest.json"
+            field_name = f"segments[{number}].indexed_prop_ranges of {table.name}.{name}"
+            yield self._finding(path, field_name, "does not cover the values: filters miss nodes")
 
     def _id_findings(self, table: TypeTable) -> Iterator[Finding]:
         slots = self.nodes.slots
@@ -261,9 +296,49 @@ class _State:
     def leftovers(self) -> Iterator[Finding]:
         """Find an overflow file whose edges are in the rows already."""
         path = self.stored.path / "overflow_edges.bin.zst"
-        if not path.exists() or len(self.stored.segments) != 1:
+        if not path.exists():
             return
-        _, entries = self.stored.segments[0].rows("out")
-        if np.count_nonzero(entries[:, 1] != TOMBSTONE) >= self.stored.meta.edge_count:
+        entries = [segment.rows("out")[1] for segment in self.stored.segments]
+        listed = sum(int(np.count_nonzero(part[:, 1] != TOMBSTONE)) for part in entries)
+        if listed >= sum(_live_count(segment) for segment in self.stored.segments):
             problem = "its edges are in the rows as well: kglite shows them twice"
             yield self._finding(path, "overflow", problem)
+
+    def joined(self) -> Iterator[Finding]:
+        """Find what kglite makes wrong when it joins the segments of a foreign directory."""
+        segments = self.stored.segments
+        if self.native or len(segments) == 1:
+            return
+        meta = self.stored.path / "disk_graph_meta.json"
+        for side in SIDES:
+            rows, types = (np.concatenate(parts) for parts in zip(
+                *(_typed_rows(segment, side) for segment in segments), strict=True
+            ))  # fmt: skip
+            order = np.argsort(rows, kind="stable")
+            rows, types = rows[order], types[order]
+            broken = rows[1:][(types[1:] < types[:-1]) & (rows[1:] == rows[:-1])]
+            if self.stored.meta.csr_sorted_by_type and broken.size:
+                what = (
+                    f"{np.unique(broken).size} {side} rows fall in type order where segments meet: "
+                    "typed look-ups of kglite miss edges"
+                )
+                yield self._finding(meta, "csr_sorted_by_type", what)
+        known: set[tuple[int, int]] = set()
+        twice = 0
+        for segment in segments:
+            rows, types = _typed_rows(segment, "out")
+            pairs = set(zip(types.tolist(), rows.tolist(), strict=True))
+            twice += len(known & pairs)
+            known |= pairs
+        if twice:
+            what = f"{twice} sources stand in two segments: kglite gives their edges twice"
+            yield self._finding(meta.with_name("seg_*"), "conn_type_index", what)
+
+
+def _typed_rows(segment: Segment, side: str) -> tuple[I64, U64]:
+    """Row and connection type of each live entry of a segment."""
+    offsets, entries = segment.rows(side)
+    ends: I64 = offsets.astype(np.int64)
+    rows = np.repeat(np.arange(ends.size - 1) + segment.first_row, np.diff(ends))
+    live = entries[:, 1] < segment.endpoints.size
+    return rows[live], segment.endpoints["connection_type"][entries[live, 1]]

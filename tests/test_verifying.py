@@ -5,7 +5,7 @@ import pytest
 
 import nkgraph as nk
 
-CLEAN = ("basic", "values", "columns_bin", "converted", "legacy", "nodes_only", "seg_full")
+CLEAN = ("basic", "values", "columns_bin", "converted", "legacy", "nodes_only", "seg_local")
 
 
 @pytest.mark.parametrize("name", CLEAN)
@@ -22,6 +22,7 @@ def test_nothing_is_found_where_nothing_is_wrong(data, name):
         ("deleted", {"node_id_hi", "csr_sorted_by_type", "conn_type_index", "peer_count"}),
         ("overflow", {"conn_type_index", "peer_count"}),
         ("recycled", {"node_id_hi"}),
+        ("seg_full", {"csr_sorted_by_type", "conn_type_index"}),
     ],
 )
 def test_what_kglite_leaves_behind_is_found(data, name, fields):

@@ -30,6 +30,7 @@ from nkgraph.dtypes import I64, U8, U16, U32, U64, Int
 from nkgraph.kernels._jit import inlined, kernel
 from nkgraph.kernels.csr import HALF, ONE, scan_counts
 from nkgraph.kernels.endpoints import EMPTY, GOLDEN
+from nkgraph.kernels.intrinsics import prefetch
 
 FIRST_NODE, ROWS, FIRST_EDGE, ENTRY_COUNT, OFFSETS_AT, ENTRIES_AT = range(6)
 ZERO = np.uint64(0)
@@ -39,8 +40,8 @@ REMOVED_WORD = np.uint64(0xFFFFFFFF00000000)
 BLOCK = 1 << 12
 """Nodes whose counts stay in cache while one segment after another is added."""
 EDGE_DIGIT = np.uint64(11)
-DONE, NEEDS_RANKS, HAS_REMOVED = range(3)
-"""What became of filling."""
+AHEAD = np.uint64(64)  # entries between asking for a rank, which lies anywhere, and reading it
+DONE, NEEDS_RANKS, HAS_REMOVED = range(3)  # what became of filling
 
 Ranks: TypeAlias = U8 | U16 | U32
 
@@ -60,6 +61,7 @@ def address_of(item: Any) -> Callable[..., Any]:
 int64_at = cast(Callable[[Int], Any], intrinsic(address_of(types.int64)))
 uint64_at = cast(Callable[[Int], Any], intrinsic(address_of(types.uint64)))
 uint32_at = cast(Callable[[Int], Any], intrinsic(address_of(types.uint32)))
+ask = cast(Callable[[Ranks, np.uint64], None], prefetch)
 view_at = cast(Callable[[Any, tuple[Int]], Any], carray)
 """``view_at(pointer, shape)``: the items there as an array."""
 
@@ -83,9 +85,6 @@ def overlap(segments: I64, s: Int, first: Int, last: Int) -> tuple[Int, Int]:
     """Rows of segment ``s`` that lie among the nodes ``first`` to ``last``; may be none."""
     base = segments[s, FIRST_NODE]
     return max(first - base, 0), min(last - base, segments[s, ROWS])
-
-
-# -- offsets ---------------------------------------------------------------------------------------
 
 
 @kernel
@@ -149,9 +148,6 @@ def move_rows(start: int, stop: int, before: int, ends: I64) -> None:
     """Add to the ends of a range of rows how many entries lie ``before`` the range."""
     for row in range(np.uint64(start), np.uint64(stop)):
         ends[row] += before
-
-
-# -- one window ------------------------------------------------------------------------------------
 
 
 @kernel
@@ -234,7 +230,7 @@ def gather_rows(
     cover : uint32, one for each row of the window
         At most 1 where the segment's row, if it has entries, is the only one.
     cursor : int64, one for each row of the window, updated in place
-        Where the row's next entry goes.
+        Where the row's next entry goes in ``entries``, those of the window.
     size : int
         Records so far.
 
@@ -303,7 +299,9 @@ def stream_rows(
     for end in offsets[1:]:
         to_keys[np.uint64(end - offsets[0])] += np.uint32(1)
     row = np.uint64(base)
+    last_word = np.uint64(own.size) - ONE
     for i in range(np.uint64(own.size)):
+        ask(ranks, (own[min(i + AHEAD, last_word)] + shift) >> HALF)
         word = own[i]
         if word >= REMOVED_WORD:
             return np.int64(-1)
@@ -404,7 +402,12 @@ def sort_records(
             used, mask = counts[: 1 << width], (ONE << width) - ONE
             sort_by_rank(np.uint64(at), mask, used, one_keys, one, two_keys, two)
             one_keys, one, two_keys, two = two_keys, two, one_keys, one
-    place_records(rank_bits, one_keys, one, cursor, entries)
+    if entries.size > size:  # rows that were copied lie between
+        place_records(rank_bits, one_keys, one, cursor, entries)
+        return
+    # Rows are put together in cache, since writes to and fro in new memory wait for it.
+    place_records(rank_bits, one_keys, one, cursor, two)
+    entries[:] = two
 
 
 @kernel
@@ -431,15 +434,15 @@ def fill_shared(
     ``active`` are the segments with entries in it, ``offsets`` those of its rows, ``cover`` and
     ``cursor`` as long as it has rows.
     """
-    entry_count = offsets[offsets.size - 1] - offsets[0]
-    cursor[:] = offsets[:-1]
-    shared = entry_count
+    own = entries[offsets[0] : offsets[offsets.size - 1]]
+    cursor[:] = offsets[:-1] - offsets[0]
+    shared: Int = own.size
     if in_order:
         cover_rows(segments, active, removed, first, last, cover)
         shared = count_shared(offsets, cover)
         if shared > 0 and ranks.size == 0:
             return NEEDS_RANKS
-    streamed = 2 * shared > entry_count
+    streamed = 2 * shared > own.size
     if streamed:  # rows that a segment has alone are sorted with the others
         cover[:] = 2
     size: Int = np.int64(0)
@@ -454,7 +457,7 @@ def fill_shared(
         else:
             size = gather_rows(
                 segments, s, removed[s] > 0, first, last, ranks, rank_bits, cover, cursor, size,
-                own_keys, own_words, entries,
+                own_keys, own_words, own,
             )  # fmt: skip
         if size < 0:
             return HAS_REMOVED
@@ -462,7 +465,7 @@ def fill_shared(
             by_edge |= not is_ordered(own_keys[before:size], own_words[before:size])
     if active.size == 1 and not by_edge:
         digit = ZERO  # in order as they are
-    sort_records(rank_bits, digit, by_edge, size, counts, keys, words, cursor, entries)
+    sort_records(rank_bits, digit, by_edge, size, counts, keys, words, cursor, own)
     return DONE
 
 
@@ -543,9 +546,6 @@ def fill_windows(
         if status != DONE:
             return status
     return DONE
-
-
-# -- ranks -----------------------------------------------------------------------------------------
 
 
 @kernel
