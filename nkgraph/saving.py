@@ -45,16 +45,22 @@ def save_new(graph: "Graph", path: Path, layout: str | None, canonical: bool = F
 
 def _save_flat(contents: Contents, path: Path) -> None:
     existed = path.exists()
-    beside = path.with_name(f".{path.name}.nkgraph-tmp")
+    beside = files.beside_name(path)
+    written = beside
     try:
-        beside.mkdir(parents=True)
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        for left, process in files.beside(path).items():
+            if left == beside or not files.is_running(process):
+                shutil.rmtree(left)
+        beside.mkdir()
         writer.write(beside, contents, native=False)
         if existed:
             shutil.rmtree(path)  # holds nothing: see above
         beside.rename(path)
+        written = path
         files.fsync_directory(path.parent)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(written, ignore_errors=True)
         if existed:
             path.mkdir(exist_ok=True)
         raise
