@@ -78,9 +78,8 @@ class GraphReader:
         self._look_ups += count
         if self._look_ups >= RELEASE_AFTER and self._opened is not None:
             self._look_ups = 0
-            directory = self._opened.stored.path
-            if count < RELEASE_AFTER and files.mapped_bytes(directory) > RESIDENT:
-                files.release_pages(directory)
+            if count < RELEASE_AFTER:
+                files.release_pages(self._opened.stored.path, RESIDENT)
 
     def _check_writable(self) -> None:
         self._check_open()
@@ -178,7 +177,7 @@ class GraphReader:
             raise GraphError(f'missing is {missing!r}, not "raise" or "sentinel"')
         table = self._nodes.table(node_type)
         queries = _keys(ids)
-        self._touched(queries.count)
+        self._touched(queries.count * max(self.segment_count, 1))
         found = table.find(queries, self._nodes.slots)
         if missing == "raise":
             absent = found == NO_NODE
@@ -248,7 +247,7 @@ class GraphReader:
         array = self._nodes.check(node, "node")
         if array.size != 1:
             raise GraphError(f"node holds {array.size} node ids, not one; see csr()")
-        self._touched(1)
+        self._touched(max(self.segment_count, 1))
         value = None if connection_type is None else self._edges.table(connection_type).hash
         parts = [self._rows.row(side, int(array[0]), value) for side in _sides(direction)]
         if len(parts) == 1:
