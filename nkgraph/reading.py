@@ -333,16 +333,13 @@ class GraphReader:
         table = None if connection_type is None else self._edges.table(connection_type)
         total: I64 | None = None
         for side in _sides(direction):
-            offsets, entries = self._rows.rows(side)
             if table is None:
-                found = np.diff(offsets) if chosen is None else _lengths(offsets, chosen)
+                found = self._rows.degrees(side, chosen)
             elif chosen is None:
                 ends = self.edges(table.name)[SIDES.index(side)]
                 found = build.degrees(ends, self._nodes.slot_count)
             else:
-                types = self._edges.records.whole().view("<u8").reshape(-1, 2)
-                starts, stops = build.typed_ranges(offsets, entries, types, chosen, table.hash)
-                found = stops - starts
+                found = self._rows.typed_degrees(side, chosen, table.hash)
             total = found if total is None else total + found
         assert total is not None
         return total
@@ -458,8 +455,3 @@ def _interleave(first: U32, second: U32) -> U32:
     both = np.empty(2 * first.size, np.uint32)
     both[0::2], both[1::2] = first, second
     return both
-
-
-def _lengths(offsets: I64, nodes: U32) -> I64:
-    at = nodes.astype(np.int64)
-    return np.asarray(offsets[at + 1] - offsets[at])

@@ -63,7 +63,7 @@ class Growing:
         for number in range(8):
             ends = self.rng.integers(0, nodes, (2, edges // 8))
             values = {"w": self.rng.random(edges // 8)} if number < 2 else None
-            self.graph.add_edges(f"T{number}", *ends, values)
+            self.graph.add_edges(f"T{number}", ends[0], ends[1], values)
         self.graph.save()
 
     def add_nodes(self, node_type: str, size: int) -> np.ndarray:
@@ -78,7 +78,7 @@ class Growing:
         new = self.add_nodes("N1", self.nodes // 100)
         first = int(new[0]) if local else 0
         ends = self.rng.integers(first, int(new[-1]) + 1, (2, self.edges // 100))
-        self.graph.add_edges("T3", *ends)
+        self.graph.add_edges("T3", ends[0], ends[1])
 
 
 def grown(scale: Scale) -> tuple[Growing, Path, object]:
