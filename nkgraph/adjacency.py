@@ -152,6 +152,39 @@ class Adjacency:
         ranks = None if apart else self._edge_ranks()
         return stitching.stitch(self._nodes.slot_count, segments, ranks, allocate=allocate)
 
+    def degrees(self, side: str, nodes: U32 | None) -> I64:
+        """Count the entries of each node (of all, if None); asks the segments, stitches nothing."""
+        count = self._nodes.slot_count
+        total: I64 = np.zeros(count if nodes is None else nodes.size, np.int64)
+        for first, offsets, _, _ in self._row_parts(side):
+            if nodes is None:
+                total[first : first + offsets.size - 1] += np.diff(offsets)
+            else:
+                at, rows = _inside(nodes, first, offsets.size - 1)
+                total[at] += offsets[rows.astype(np.int64) + 1] - offsets[rows]
+        return total
+
+    def typed_degrees(self, side: str, nodes: U32, type_hash: int) -> I64:
+        """Count the entries of each node that have one connection type; O(log degree) each."""
+        total: I64 = np.zeros(nodes.size, np.int64)
+        for first, offsets, entries, endpoints in self._row_parts(side):
+            at, rows = _inside(nodes, first, offsets.size - 1)
+            words = endpoints.view("<u8").reshape(-1, 2)
+            starts, stops = build.typed_ranges(offsets, entries, words, rows, type_hash)
+            total[at] += stops - starts
+        return total
+
+    def _row_parts(self, side: str) -> list[tuple[int, I64, U32, np.ndarray]]:
+        """First node, offsets, entries and the endpoints that their edge ids point into."""
+        records = self._edges.records
+        if not self.stored:
+            return [(0, *self.rows(side), records.whole())]
+        endpoints = [*records.parts, records.added]
+        return [
+            (part.first_row, *part.rows(side), held)
+            for part, held in zip(self.parts(), endpoints, strict=False)
+        ]
+
     def _edge_ranks(self) -> stitching.Ranks:
         if self._ranks is None:
             records = self._edges.records
@@ -235,6 +268,13 @@ class Adjacency:
         types, value = self._edges.types(found[:, 1]), np.uint64(type_hash)
         start, stop = (int(np.searchsorted(types, value, end)) for end in ("left", "right"))
         return found[start:stop]
+
+
+def _inside(nodes: U32, first: int, count: int) -> tuple[I64, U32]:
+    """Which of ``nodes`` have one of ``count`` rows, by place, and which row."""
+    rows = nodes.astype(np.int64) - first
+    at = np.flatnonzero((rows >= 0) & (rows < count))
+    return at, rows[at].astype(np.uint32)
 
 
 def slice_of(hashes: U64, offsets: I64, value: int) -> slice:

@@ -40,26 +40,23 @@ def whole_segment(graph: "Graph", canonical: bool) -> SegmentContents:
 
     Node ids stay. Edge ids are dense: in their order, or in a canonical graph by (source,
     connection type, id), so that they do not depend on when edges were sealed. Rows of node
-    columns are numbered by node id.
+    columns are numbered by node id. Allocates about 80 bytes an edge, and what changed of columns.
     """
     edges = graph._edges
     count, hashes = graph._nodes.slot_count, edges.hashes
     sources, targets, ranks, kept = edges.split()
-    only = graph._adjacency.only
-    if canonical or only is None or kept.size != edges.id_count:
-        built = {
-            "out": build.typed_rows(count, sources, targets, ranks, int(hashes.size)),
-            "in": build.typed_rows(count, targets, sources, ranks, int(hashes.size)),
-        }
-    else:
+    types = int(hashes.size)
+    if not canonical and kept.size == edges.id_count and graph._adjacency.only is not None:
         built = {side: graph._adjacency.rows(side) for side in SIDES}
-    if canonical:
-        _, entries = built["out"]
-        order = entries[:, 1]
-        sources, targets, ranks = sources[order], targets[order], ranks[order]
-        kept = kept[order]
-        built["in"] = build.typed_rows(count, targets, sources, ranks, int(hashes.size))
-        entries[:, 1] = np.arange(kept.size, dtype=np.uint32)
+    else:
+        offsets, entries = build.typed_rows(count, sources, targets, ranks, types)
+        if canonical:
+            order = entries[:, 1].copy()
+            sources, targets, ranks = sources[order], targets[order], ranks[order]
+            kept = kept[order]
+            entries[:, 1] = np.arange(kept.size, dtype=np.uint32)
+        in_rows = build.typed_rows(count, targets, sources, ranks, types)
+        built = {"out": (offsets, entries), "in": in_rows}
     endpoints = np.empty(kept.size, ENDPOINTS)
     endpoints["source"], endpoints["target"] = sources, targets
     endpoints["connection_type"] = hashes[ranks]
@@ -76,8 +73,8 @@ def whole_segment(graph: "Graph", canonical: bool) -> SegmentContents:
         slots=slots,
         endpoints=endpoints,
         rows=built,
-        index=(hashes, *build.type_index(count, sources, ranks, int(hashes.size))),
-        peers=(hashes, *build.peer_counts(count, targets, ranks, int(hashes.size))),
+        index=(hashes, *build.type_index(count, sources, ranks, types)),
+        peers=(hashes, *build.peer_counts(count, targets, ranks, types)),
         edge_properties=_edge_properties(kept.size, batches),
         stores=stores,
         type_nodes={t.hash: t.nodes for t in graph._nodes.tables.values() if t.count},

@@ -78,9 +78,8 @@ class GraphReader:
         self._look_ups += count
         if self._look_ups >= RELEASE_AFTER and self._opened is not None:
             self._look_ups = 0
-            directory = self._opened.stored.path
-            if count < RELEASE_AFTER and files.mapped_bytes(directory) > RESIDENT:
-                files.release_pages(directory)
+            if count < RELEASE_AFTER:
+                files.release_pages(self._opened.stored.path, RESIDENT)
 
     def _check_writable(self) -> None:
         self._check_open()
@@ -178,7 +177,7 @@ class GraphReader:
             raise GraphError(f'missing is {missing!r}, not "raise" or "sentinel"')
         table = self._nodes.table(node_type)
         queries = _keys(ids)
-        self._touched(queries.count)
+        self._touched(queries.count * max(self.segment_count, 1))
         found = table.find(queries, self._nodes.slots)
         if missing == "raise":
             absent = found == NO_NODE
@@ -248,7 +247,7 @@ class GraphReader:
         array = self._nodes.check(node, "node")
         if array.size != 1:
             raise GraphError(f"node holds {array.size} node ids, not one; see csr()")
-        self._touched(1)
+        self._touched(max(self.segment_count, 1))
         value = None if connection_type is None else self._edges.table(connection_type).hash
         parts = [self._rows.row(side, int(array[0]), value) for side in _sides(direction)]
         if len(parts) == 1:
@@ -334,16 +333,13 @@ class GraphReader:
         table = None if connection_type is None else self._edges.table(connection_type)
         total: I64 | None = None
         for side in _sides(direction):
-            offsets, entries = self._rows.rows(side)
             if table is None:
-                found = np.diff(offsets) if chosen is None else _lengths(offsets, chosen)
+                found = self._rows.degrees(side, chosen)
             elif chosen is None:
                 ends = self.edges(table.name)[SIDES.index(side)]
                 found = build.degrees(ends, self._nodes.slot_count)
             else:
-                types = self._edges.records.whole().view("<u8").reshape(-1, 2)
-                starts, stops = build.typed_ranges(offsets, entries, types, chosen, table.hash)
-                found = stops - starts
+                found = self._rows.typed_degrees(side, chosen, table.hash)
             total = found if total is None else total + found
         assert total is not None
         return total
@@ -459,8 +455,3 @@ def _interleave(first: U32, second: U32) -> U32:
     both = np.empty(2 * first.size, np.uint32)
     both[0::2], both[1::2] = first, second
     return both
-
-
-def _lengths(offsets: I64, nodes: U32) -> I64:
-    at = nodes.astype(np.int64)
-    return np.asarray(offsets[at + 1] - offsets[at])

@@ -1,7 +1,8 @@
 """Small tables about a whole graph that a directory carries: counts, types, what joins what."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,10 +37,9 @@ DENSE_COUNTERS = 1 << 26
 
 
 def graph_meta(graph: "Graph", segments: Segments) -> GraphMeta:
-    """Fill in the meta file; lengths of arrays are those of the first segment."""
+    """Fill in the meta file."""
     nodes, edges = graph._nodes, graph._edges
     first = segments[0]
-    slots = nodes.slot_count
     # A whole graph may be written without its removed edges; segments keep theirs.
     ids = edges.id_count
     if len(segments) == 1 and isinstance(first, SegmentContents):
@@ -47,7 +47,7 @@ def graph_meta(graph: "Graph", segments: Segments) -> GraphMeta:
     tombstones = ids > edges.live_count
     meta = GraphMeta(
         node_count=nodes.live_count,
-        node_slots_len=slots,
+        node_slots_len=nodes.slot_count,
         edge_count=edges.live_count,
         next_edge_idx=ids,
         out_offsets_len=0,
@@ -61,29 +61,28 @@ def graph_meta(graph: "Graph", segments: Segments) -> GraphMeta:
         has_tombstones=tombstones,
         edge_properties_format=1,
         csr_layout_version=1,
-        sealed_nodes_bound=slots,
+        sealed_nodes_bound=nodes.slot_count,
     )
+    lengths, properties = _first_lengths(graph, first)
+    meta.edge_properties_meta = properties
+    return replace(meta, **lengths)
+
+
+def _first_lengths(
+    graph: "Graph", first: SegmentContents | LinkedSegment
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Lengths of the arrays of the first segment, and of its edge properties, by key."""
+    names = [f"{side}_{part}_len" for side in ("out", "in") for part in ("offsets", "edges")]
     if isinstance(first, LinkedSegment):
         assert graph._opened is not None
         old = graph._opened.stored.meta
-        for side in ("out", "in"):
-            for part in ("offsets", "edges"):
-                name = f"{side}_{part}_len"
-                setattr(meta, name, getattr(old, name))
-        meta.edge_endpoints_len = old.edge_endpoints_len
-        meta.edge_properties_meta = dict(old.edge_properties_meta)
-        return meta
-    for side in ("out", "in"):
-        offsets, entries = first.rows[side]
-        setattr(meta, f"{side}_offsets_len", int(offsets.size))
-        setattr(meta, f"{side}_edges_len", int(entries.shape[0]))
-    meta.edge_endpoints_len = int(first.endpoints.size)
-    offsets_now, heap = first.edge_properties
-    meta.edge_properties_meta = {
-        "offsets_len": int(offsets_now.size),
-        "heap_len": int(heap.size),
-    }
-    return meta
+        lengths = {name: getattr(old, name) for name in (*names, "edge_endpoints_len")}
+        return lengths, dict(old.edge_properties_meta)
+    sizes = [part.shape[0] for side in ("out", "in") for part in first.rows[side]]
+    lengths = dict(zip(names, sizes, strict=True))
+    lengths["edge_endpoints_len"] = int(first.endpoints.size)
+    offsets, heap = first.edge_properties
+    return lengths, {"offsets_len": int(offsets.size), "heap_len": int(heap.size)}
 
 
 # -- types of properties ----------------------------------------------------------------------

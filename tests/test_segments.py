@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import nkgraph as nk
-from nkgraph import saving
+from nkgraph import saving, stitching
 from nkgraph.storage import mapped
 from nkgraph.storage.kglite import reader
 
@@ -251,3 +251,42 @@ def test_limits_are_checked_before_anything_changes(tmp_path, monkeypatch):
         assert g._nodes.slot_count == g._edges.id_count == 2**32 - 3
         assert g._nodes.tables["Person"].count == 40
         assert g._edges.tables["KNOWS"].count == 100
+
+
+@pytest.mark.parametrize("name", ["seg_local", "seg_full", "seg_props", "deleted", "recycled"])
+def test_foreign_segments_can_be_stitched_as_they_lie(data, name):
+    """Unsorted rows, tombstones and all: the same as what the endpoints say."""
+    with nk.open(data / "kglite" / name / "graph") as g:
+        held = g._opened.stored.segments
+        hashes = g._edges.hashes
+        ranks, unknown = stitching.edge_ranks([segment.endpoints for segment in held], hashes)
+        assert unknown == -1
+        for side in ("out", "in"):
+            parts = []
+            for segment in held:
+                offsets, entries = segment.rows(side)
+                first = segment.first_row, segment.first_edge
+                parts.append(stitching.SegmentRows(*first, offsets.view(np.int64), entries))
+            found = stitching.stitch(g._nodes.slot_count, parts, ranks, sorted_rows=False)
+            expected = g.csr(direction=side)
+            assert found[0].tolist() == expected.offsets.tolist()
+            assert found[1][:, 0].tolist() == expected.targets.tolist()
+            assert found[1][:, 1].tolist() == expected.edges.tolist()
+
+
+def test_degrees_and_look_ups_do_not_stitch(tmp_path, monkeypatch):
+    with base(tmp_path / "g") as g:
+        for number in range(5):
+            new = g.add_nodes("Person", [100 + number, 200 + number], {"age": [1, 2]})
+            g.add_edges("KNOWS", new, [0, int(new[0])], {"w": [-1, -2]})
+            g.seal()
+        csr = g.csr("KNOWS")
+        expected = g.degrees(), g.degrees([0, 3, 49], "KNOWS", "both"), csr.neighbors(48)
+    monkeypatch.setattr(stitching, "stitch", lambda *_, **__: pytest.fail("stitched"))
+    with nk.open(tmp_path / "g") as g:
+        assert g.degrees().tolist() == expected[0].tolist()
+        assert g.degrees([0, 3, 49], "KNOWS", "both").tolist() == expected[1].tolist()
+        assert g.neighbors(48, "KNOWS").tolist() == expected[2].tolist()
+        assert g.find("Person", [204, 3]).tolist() == [49, 3]
+        assert g.read_nodes("Person", ["age"], nodes=[49, 3])["age"].tolist() == [2, 3]
+        assert g.read_edges("KNOWS", ["w"], edges=[109, 4])["w"].tolist() == [-2, 4]

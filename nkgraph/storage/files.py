@@ -78,28 +78,27 @@ def map_array(
             return array
         # Memory has no file; a map of the exact size keeps a later append out of sight.
         view = mmap.mmap(file.fileno(), count * dtype.itemsize, access=mmap.ACCESS_READ)
-    _MAPS[view] = path
+    _MAPS[view] = str(path)
     return np.frombuffer(view, dtype, count)
 
 
-_MAPS: weakref.WeakKeyDictionary[mmap.mmap, Path] = weakref.WeakKeyDictionary()
+_MAPS: weakref.WeakKeyDictionary[mmap.mmap, str] = weakref.WeakKeyDictionary()
 
 
-def mapped_bytes(directory: Path) -> int:
-    """How many bytes of files in a directory are mapped."""
-    return sum(len(view) for view, path in list(_MAPS.items()) if path.is_relative_to(directory))
-
-
-def release_pages(directory: Path) -> None:
+def release_pages(directory: Path, least: int) -> None:
     """Give up the resident pages of the maps of a directory; the next use maps them again.
+
+    Only if they are ``least`` bytes or more in all.
 
     The system maps 64 KiB for each page that a look-up touches, so that a few thousand look-ups
     would make a large graph resident whole. Arrays stay valid. Does nothing where the system
     cannot.
     """
     if hasattr(mmap, "MADV_DONTNEED") and sys.platform != "win32":
-        for view, path in list(_MAPS.items()):
-            if path.is_relative_to(directory):
+        start = f"{directory}{os.sep}"
+        views = [view for view, path in list(_MAPS.items()) if path.startswith(start)]
+        if sum(map(len, views)) >= least:
+            for view in views:
                 view.madvise(mmap.MADV_DONTNEED)
 
 
