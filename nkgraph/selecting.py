@@ -52,6 +52,9 @@ def _evaluate(column: GrowingColumn, part: AnyColumn, condition: Condition) -> B
     try:
         return evaluate(part, condition)
     except GraphError:
-        if isinstance(column.read(), MixedColumn):
+        whole = column.read()
+        # A part whose values were all removed may be of a kind that the column has no more.
+        stray = columns.is_absent(part) and whole.kind != part.kind
+        if isinstance(whole, MixedColumn) or stray:
             return evaluate(MixedColumn(columns.to_values(part)), condition)
         raise

@@ -1,5 +1,6 @@
 """What random programs (``test_model.py``) found wrong once, each as a short case."""
 
+import datetime
 import os
 import subprocess
 import sys
@@ -89,3 +90,18 @@ def test_a_lock_that_cannot_be_signed_is_let_go(tmp_path, monkeypatch):
         nk.open(tmp_path / "g", "r+")
     monkeypatch.undo()
     nk.open(tmp_path / "g", "r+").close()
+
+
+def test_a_condition_on_a_column_that_lost_its_first_kind(tmp_path):
+    """The segment that had known integers only refused to be ordered by dates."""
+    first, second = datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)
+    with nk.create(tmp_path / "g") as g:
+        nodes = g.add_nodes("N", [1, 2], {"x": [5, None]})
+        g.save()
+        g.update_nodes(nodes[:1], {"x": [None]})
+        g.add_nodes("N", [3, 4], {"x": [first, second]})
+        for _ in range(2):
+            assert g.read_nodes("N", where=[("x", ">", first)]).rows.tolist() == [3]
+            with pytest.raises(nk.GraphError, match="have no order"):
+                g.read_nodes("N", where=[("x", ">", "a")])
+            g.save()
