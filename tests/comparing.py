@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from model import plain
+from model import ORDERED, kind_of, plain, satisfies
 
 import nkgraph as nk
 
@@ -46,6 +46,7 @@ def agree_on_nodes(g, model, rng):
         agree_on_table(g.read_nodes(kind), held, nodes)
         agree_on_table(g.read_nodes(kind, nodes=some), held, some.tolist())
         agree_on_columns(lambda names, ids, kind=kind: g.read_nodes(kind, names, ids), held, nodes)
+        agree_on_conditions(g, kind, held, nodes, rng)
         table = g.read_nodes(kind, ["title", "id"])
         assert table["id"].tolist() == [model.nodes[n].key for n in nodes]
         assert [title or "" for title in table["title"].tolist()] == [
@@ -68,6 +69,22 @@ def agree_on_columns(read, held, rows):
     for name in sorted({name for row in rows for name in held[row]}):
         column = read([name], rows[::-2])[name].tolist()
         assert list(map(plain, column)) == [plain(held[row].get(name)) for row in rows[::-2]]
+
+
+def agree_on_conditions(g, kind, held, nodes, rng):
+    """Which nodes satisfy a condition on one of the values that are there."""
+    for name in sorted({name for node in nodes for name in held[node]}):
+        values = [held[node][name] for node in nodes if name in held[node]]
+        value = values[int(rng.integers(0, len(values)))]
+        if kind_of(value) == "nested" or value != value:
+            continue
+        operators = (
+            ["==", "!=", "<", "<=", ">", ">="] if kind_of(value) in ORDERED else ["==", "!="]
+        )
+        for operator in rng.permutation(operators)[:2].tolist():
+            found = g.read_nodes(kind, ["id"], where=[(name, operator, value)]).rows.tolist()
+            want = [node for node in nodes if satisfies(held[node].get(name), operator, value)]
+            assert found == want, (kind, name, operator, value)
 
 
 def agree_on_ids(g, model, gone, rng):

@@ -6,6 +6,7 @@ nothing of nkgraph.
 
 import copy
 import datetime
+import operator as operators
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -149,3 +150,33 @@ def plain(value):
     if isinstance(value, datetime.datetime):
         return f"datetime {value.isoformat()}"
     return f"{type(value).__name__} {value!r}"
+
+
+# -- conditions -------------------------------------------------------------------------------
+
+ORDERED = ("number", "text", "date", "timestamp")
+COMPARE = {
+    "==": operators.eq, "!=": operators.ne, "<": operators.lt, "<=": operators.le,
+    ">": operators.gt, ">=": operators.ge,
+}  # fmt: skip
+
+
+def kind_of(value):
+    if isinstance(value, bool):
+        return "boolean"
+    for kind, types in (
+        ("number", (int, float)), ("text", str), ("timestamp", datetime.datetime),
+        ("date", datetime.date),
+    ):  # fmt: skip
+        if isinstance(value, types):
+            return kind
+    return "nested"
+
+
+def satisfies(value, operator, other):
+    """Values of different kinds are never equal and have no order; absent ones satisfy nothing."""
+    if value is None:
+        return False
+    if kind_of(value) != kind_of(other):
+        return operator == "!="
+    return COMPARE[operator](value, other)

@@ -14,7 +14,7 @@ from programs import Program
 
 import nkgraph as nk
 
-PROGRAMS = int(os.environ.get("NKGRAPH_MODEL", "60"))
+PROGRAMS = int(os.environ.get("NKGRAPH_MODEL", "50"))
 STEPS = 60
 
 
