@@ -89,7 +89,7 @@ class Written:
 # -- children ---------------------------------------------------------------------------------
 
 
-def start(work):
+def start(work, patience=PATIENCE):
     """Fork a child that does ``work`` and ends; return its process id."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -100,7 +100,7 @@ def start(work):
     if child:
         return child
     try:
-        signal.alarm(PATIENCE)
+        signal.alarm(int(patience))
         work()
         os._exit(0)
     except BaseException:  # noqa: BLE001 - the child has nobody to raise it to
