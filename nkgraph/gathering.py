@@ -67,7 +67,7 @@ def whole_segment(graph: "Graph", canonical: bool) -> SegmentContents:
         for table in edges.tables.values()
         if table.count
     ]
-    slots, stores = _dense_stores(graph)
+    slots, stores = _dense_stores(graph, canonical)
     return SegmentContents(
         first_node=0,
         slots=slots,
@@ -82,8 +82,12 @@ def whole_segment(graph: "Graph", canonical: bool) -> SegmentContents:
     )
 
 
-def _dense_stores(graph: "Graph") -> tuple[np.ndarray, list[StoreContents]]:
-    """Columns of all types with a row for each live node, and the slots that name these rows."""
+def _dense_stores(graph: "Graph", canonical: bool) -> tuple[np.ndarray, list[StoreContents]]:
+    """Columns of all types with a row for each live node, and the slots that name these rows.
+
+    A canonical graph has no columns without a value: whether they were dropped before depends on
+    when rows were sealed.
+    """
     nodes = graph._nodes
     slots = np.zeros(nodes.slot_count, NODE_SLOT)
     stores = []
@@ -101,7 +105,14 @@ def _dense_stores(graph: "Graph") -> tuple[np.ndarray, list[StoreContents]]:
             name: column.read() if same else column.take(rows)
             for name, column in sorted(held.items())
         }
-        stores.append(_store(table, found, live, table.ids.take(rows)))
+        store = _store(table, found, live, table.ids.take(rows))
+        if canonical:
+            store.columns = {
+                name: column
+                for name, column in store.columns.items()
+                if name in (ID, TITLE) or not columns.is_absent(column)
+            }
+        stores.append(store)
     return slots, stores
 
 

@@ -25,7 +25,7 @@ MAX_SEGMENTS = 64
 def save_new(graph: "Graph", path: Path, layout: str | None, canonical: bool = False) -> None:
     """Write ``graph`` as one segment to a path that holds nothing; on failure nothing is left."""
     generations.check_free(path)
-    contents = describe(graph, [whole_segment(graph, canonical)])
+    contents = describe(graph, [whole_segment(graph, canonical)], canonical)
     if layout == "flat":
         _refuse_timestamps(graph, contents)
         _save_flat(contents, path)
@@ -45,16 +45,22 @@ def save_new(graph: "Graph", path: Path, layout: str | None, canonical: bool = F
 
 def _save_flat(contents: Contents, path: Path) -> None:
     existed = path.exists()
-    beside = path.with_name(f".{path.name}.nkgraph-tmp")
+    beside = files.beside_name(path)
+    written = beside
     try:
-        beside.mkdir(parents=True)
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        for left, process in files.beside(path).items():
+            if left == beside or not files.is_running(process):
+                shutil.rmtree(left)
+        beside.mkdir()
         writer.write(beside, contents, native=False)
         if existed:
             shutil.rmtree(path)  # holds nothing: see above
         beside.rename(path)
+        written = path
         files.fsync_directory(path.parent)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(written, ignore_errors=True)
         if existed:
             path.mkdir(exist_ok=True)
         raise
@@ -120,7 +126,7 @@ def save_generation(graph: "Graph", root: Path, may_compact: bool) -> bool:
 
 def compact_generation(graph: "Graph", root: Path) -> None:
     """Publish the graph as one canonical segment."""
-    _publish(describe(graph, [whole_segment(graph, canonical=True)]), root)
+    _publish(describe(graph, [whole_segment(graph, canonical=True)], canonical=True), root)
 
 
 def _stored_rows(graph: "Graph") -> bool:
@@ -148,7 +154,9 @@ def _publish(contents: Contents, root: Path) -> None:
         raise
 
 
-def describe(graph: "Graph", segments: list[SegmentContents | LinkedSegment]) -> Contents:
+def describe(
+    graph: "Graph", segments: list[SegmentContents | LinkedSegment], canonical: bool = False
+) -> Contents:
     """Add to the segments everything else that a directory holds."""
     opened = graph._opened
     joins = summaries.connectivity(graph)
@@ -157,7 +165,7 @@ def describe(graph: "Graph", segments: list[SegmentContents | LinkedSegment]) ->
         names=graph._names,
         settings={} if opened is None else dict(opened.stored.metadata),
         node_types=summaries.node_types(graph, segments),
-        connection_types=summaries.connection_types(graph, joins, anew=len(segments) == 1),
+        connection_types=summaries.connection_types(graph, joins, len(segments) == 1, canonical),
         connectivity=[(*key, count) for key, count in joins.items()],
         edge_type_counts=graph.connection_types,
         segments=segments,

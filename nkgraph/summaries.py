@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Segments = Sequence[SegmentContents | LinkedSegment]
 Connectivity = dict[tuple[int, int, int], int]
 """(source type, connection type, target type), all hashes -> live edges."""
+UNKNOWN = "Unknown"
 _TYPE_STRINGS = {
     "int64": "Int64",
     "float64": "Float64",
@@ -90,8 +91,8 @@ def _first_lengths(
 def type_string(column: AnyColumn) -> str:
     """Return the format's word for what a column holds."""
     if isinstance(column, MixedColumn):
-        return "Unknown"
-    return _TYPE_STRINGS.get(column.kind, "Unknown")
+        return UNKNOWN
+    return _TYPE_STRINGS.get(column.kind, UNKNOWN)
 
 
 def _joined(known: str | None, column: AnyColumn) -> str:
@@ -101,7 +102,7 @@ def _joined(known: str | None, column: AnyColumn) -> str:
     found = type_string(column)
     if known in (None, found):
         return found
-    return "Int64" if {known, found} == {"Int64", "UniqueId"} else "Unknown"
+    return "Int64" if {known, found} == {"Int64", "UniqueId"} else UNKNOWN
 
 
 def node_types(graph: "Graph", segments: Segments) -> metadata.NodeTypes:
@@ -120,10 +121,13 @@ def node_types(graph: "Graph", segments: Segments) -> metadata.NodeTypes:
     return result
 
 
-def connection_types(graph: "Graph", joins: Connectivity, anew: bool) -> dict[str, ConnectionType]:
+def connection_types(
+    graph: "Graph", joins: Connectivity, anew: bool, canonical: bool
+) -> dict[str, ConnectionType]:
     """What each connection type joins, and its properties with the words for their types.
 
-    The words of stored properties are taken over, unless all are to be found ``anew``.
+    The words of stored properties are taken over, unless all are to be found ``anew``. In a
+    canonical graph properties without a value are left out.
     """
     type_names = {table.hash: name for name, table in graph._nodes.tables.items()}
     tables = {name: table for name, table in graph._edges.tables.items() if table.count}
@@ -136,7 +140,18 @@ def connection_types(graph: "Graph", joins: Connectivity, anew: bool) -> dict[st
                 ends.append(type_names[value])
     for name, entry in result.items():
         entry.properties = _property_types(graph, tables[name], anew)
+        if canonical:
+            entry.properties = _with_values(tables[name], entry.properties)
     return result
+
+
+def _with_values(table: ConnectionTable, words: dict[str, str]) -> dict[str, str]:
+    """Leave out properties of which no live edge has a value; mixed columns may be such."""
+    return {
+        name: word
+        for name, word in words.items()
+        if word != UNKNOWN or not columns.is_absent(columns.canonical(table.read(name, None)))
+    }
 
 
 def _property_types(graph: "Graph", table: ConnectionTable, anew: bool) -> dict[str, str]:

@@ -48,17 +48,18 @@ IN_MEMORY = ("add_nodes", "add_edges", "remove_nodes", "remove_edges", "update_n
 class Program:
     """A graph, its model, and the steps that change both."""
 
-    def __init__(self, seed, folder):
+    def __init__(self, seed, folder, in_memory=None):
         self.rng = np.random.default_rng(seed)
         self.folder = folder
         self.path = folder / "g"
         self.model, self.saved = Model(), Model()
         self.gone = set()
+        self.calls = []
         self.readers = []
         self.copies = 0
         self.count = 0
         self.stamps = self.chance(0.25)
-        self.in_memory = self.chance(0.5)
+        self.in_memory = self.chance(0.5) if in_memory is None else in_memory
         self.g = nk.Graph() if self.in_memory else nk.create(self.path)
 
     def run(self, steps):
@@ -66,12 +67,21 @@ class Program:
         for self.count in range(steps):
             if self.count == settle:
                 self.settle()
-            names = IN_MEMORY if self.in_memory else tuple(WEIGHTS)
-            weights = np.array([WEIGHTS[name] for name in names], float)
-            name = self.rng.choice(names, p=weights / weights.sum())
-            getattr(self, name)()
+            name = self.step()
             self.compare(0.5 if name in ("save", "seal", "compact", "reopen") else 0.12)
         self.finish()
+
+    def step(self):
+        names = IN_MEMORY if self.in_memory else tuple(WEIGHTS)
+        weights = np.array([WEIGHTS[name] for name in names], float)
+        name = self.rng.choice(names, p=weights / weights.sum())
+        getattr(self, name)()
+        return name
+
+    def build(self, steps):
+        """Only change the graph; the calls that did are in ``calls``."""
+        for self.count in range(steps):
+            self.step()
 
     def compare(self, often):
         agree_on_counts(self.g, self.model)
@@ -89,6 +99,10 @@ class Program:
         self.compact()
         agree(self.g, self.model, self.gone, self.rng)
         self.g.close()
+
+    def call(self, name, *arguments):
+        self.calls.append((name, arguments))
+        return getattr(self.g, name)(*arguments)
 
     def say(self, *words):
         print(self.count, *words)
@@ -138,7 +152,7 @@ class Program:
         given, columns = self.columns(len(keys))
         titles = self.pick([None, [self.pick(["", "Title", "ß", None]) for _ in keys]])
         self.say("add_nodes", kind, keys, columns, titles)
-        found = self.g.add_nodes(kind, keys, given, titles)
+        found = self.call("add_nodes", kind, keys, given, titles)
         assert found.tolist() == self.model.add_nodes(kind, keys, columns, titles)
 
     def add_edges(self):
@@ -152,7 +166,7 @@ class Program:
         if self.chance(0.8):
             given["key"] = columns["key"] = [1000 * self.count + row for row in range(size)]
         self.say("add_edges", kind, sources, targets, columns)
-        found = self.g.add_edges(kind, sources, targets, given)
+        found = self.call("add_edges", kind, sources, targets, given)
         assert found.tolist() == self.model.add_edges(kind, sources, targets, columns)
 
     def remove_nodes(self):
@@ -163,7 +177,7 @@ class Program:
             nodes = [*nodes, nodes[0]]
         self.say("remove_nodes", nodes)
         self.gone |= {(self.model.nodes[n].kind, self.model.nodes[n].key) for n in nodes}
-        self.g.remove_nodes(nodes)
+        self.call("remove_nodes", nodes)
         self.model.remove_nodes(nodes)
 
     def remove_edges(self):
@@ -173,21 +187,21 @@ class Program:
         if edges and self.chance(0.1):
             edges = [*edges, edges[0]]
         self.say("remove_edges", edges)
-        self.g.remove_edges(edges)
+        self.call("remove_edges", edges)
         self.model.remove_edges(edges)
 
     def update_nodes(self):
         nodes = self.some(self.model.nodes_of(), 6)
         given, columns = self.columns(len(nodes))
         self.say("update_nodes", nodes, columns)
-        self.g.update_nodes(nodes, given)
+        self.call("update_nodes", nodes, given)
         self.model.update_nodes(nodes, columns)
 
     def update_edges(self):
         edges = self.some(self.model.edges_of(), 6)
         given, columns = self.columns(len(edges))
         self.say("update_edges", edges, columns)
-        self.g.update_edges(edges, given)
+        self.call("update_edges", edges, given)
         self.model.update_edges(edges, columns)
 
     def refused(self):

@@ -6,8 +6,13 @@
 
 import os
 
+import numpy as np
 import pytest
+from comparing import agree
+from model import Model
 from programs import Program
+
+import nkgraph as nk
 
 PROGRAMS = int(os.environ.get("NKGRAPH_MODEL", "60"))
 STEPS = 60
@@ -16,3 +21,63 @@ STEPS = 60
 @pytest.mark.parametrize("seed", range(PROGRAMS))
 def test_programs(seed, tmp_path):
     Program(seed, tmp_path).run(STEPS)
+
+
+@pytest.mark.parametrize("seed", range(max(1, PROGRAMS // 8)))
+def test_compact_gives_equal_bytes_whatever_was_saved_when(seed, tmp_path):
+    program = Program(seed, tmp_path, in_memory=True)
+    program.build(STEPS)
+    program.g.compact(tmp_path / "at once")
+    for number in range(2):
+        path = tmp_path / f"in steps {number}"
+        replay(program.calls, path, np.random.default_rng(number))
+        assert contents(path) == contents(tmp_path / "at once")
+
+
+def replay(calls, path, rng):
+    """Make the same changes, with saves in between."""
+    g = nk.create(path)
+    for name, arguments in calls:
+        getattr(g, name)(*arguments)
+        pause = rng.integers(0, 6)
+        if pause == 0:
+            g.save()
+        elif pause == 1:
+            g.seal()
+        elif pause == 2:
+            g.save()
+            g.close()
+            g = nk.open(path, "r+")
+    g.compact()
+    g.close()
+
+
+def contents(path):
+    """Files of the only generation."""
+    (generation,) = (path / "generations").iterdir()
+    files = sorted(file for file in generation.rglob("*") if file.is_file())
+    return {str(file.relative_to(generation)): file.read_bytes() for file in files}
+
+
+def test_more_seals_than_a_directory_has_segments(tmp_path):
+    """A save that would pass the limit writes one segment; ids of edges close up then."""
+    g, model = nk.create(tmp_path / "g"), Model()
+    for number in range(80):
+        arguments = "N", [number, -1 - number], {"x": [number, None]}
+        nodes = g.add_nodes(*arguments)
+        assert nodes.tolist() == model.add_nodes(*arguments, None)
+        ends = nodes.tolist(), [0, int(nodes[0])]
+        g.add_edges("E", *ends, {"w": [number, None]})
+        model.add_edges("E", *ends, {"w": [number, None]})
+        if number % 9 == 5:
+            g.remove_edges([number])
+            model.remove_edges([number])
+        g.save()
+        segments = {path.name for path in (tmp_path / "g").glob("generations/*/seg_[0-9]*")}
+        if len(segments) == 1 and number:
+            model = model.renumbered(canonical=False)
+        if number % 20 == 19:
+            agree(g, model)
+    assert len(segments) < 65
+    agree(g, model)
+    g.close()

@@ -158,9 +158,16 @@ def overlay(base: AnyColumn, rows: I64, new: AnyColumn) -> AnyColumn:
 
 
 def canonical(column: AnyColumn) -> AnyColumn:
-    """Return a column in the one form of its content: its narrowest kind, nothing under nulls."""
+    """Return a column in the one form of its content: its narrowest kind, nothing under nulls.
+
+    Unique ids among other values become integers: which of them were narrowed once is chance.
+    """
     if isinstance(column, MixedColumn):
         column = from_values(column.values)
+    if isinstance(column, MixedColumn):
+        held = column.values
+        tags = np.where(held.tags == kinds.UNIQUE_ID, np.uint8(kinds.INT), held.tags)
+        column = from_values(Values(tags, held.words, held.heap))
     if isinstance(column, MixedColumn) or column.valid is None:
         return column
     if column.valid.all():

@@ -7,6 +7,7 @@ import contextlib
 import json
 import mmap
 import os
+import re
 import shutil
 import socket
 import sys
@@ -210,15 +211,40 @@ def as_bytes(part: Part) -> memoryview:
     return memoryview(part)
 
 
+def beside_name(path: Path) -> Path:
+    """Return a name beside ``path`` that no other thread or process uses."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+
+
+def beside(path: Path) -> dict[Path, int]:
+    """Return what lies beside ``path`` under such names, with the process that wrote it."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.(\d+)-\d+\.tmp")
+    matches = (name.fullmatch(child.name) for child in path.parent.iterdir())
+    return {path.with_name(match.string): int(match[1]) for match in matches if match}
+
+
+def is_running(process: int) -> bool:
+    """Say whether a process of this machine still runs; True where that cannot be known."""
+    if sys.platform == "win32":
+        return True  # asking would end it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
 def write_atomic(path: Path, parts: Sequence[Part]) -> None:
     """Write beside ``path``, sync, and rename over it: the old content or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    other = beside_name(path)
     try:
-        write_file(beside, parts)
-        beside.replace(path)
+        write_file(other, parts)
+        other.replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            beside.unlink()
+            other.unlink()
         raise
     fsync_directory(path.parent)
 
@@ -290,8 +316,12 @@ class WriterLock:
             self.close()
             raise LockedError(f"{root} is being written by {holder}")
         who = {"pid": os.getpid(), "host": socket.gethostname()}
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, json.dumps(who).encode(), 0) if hasattr(os, "pwrite") else None
+        try:
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, json.dumps(who).encode(), 0) if hasattr(os, "pwrite") else None
+        except BaseException:
+            self.close()
+            raise
 
     def _holder(self) -> str:
         try:

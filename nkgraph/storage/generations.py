@@ -19,6 +19,7 @@ from nkgraph.errors import FormatError, GraphError
 from nkgraph.storage.files import (
     ReadHold,
     WriterLock,
+    beside,
     fsync_directory,
     remove_unless_held,
     write_atomic,
@@ -36,7 +37,8 @@ def check_free(root: Path) -> None:
     """Refuse a path that holds something; what a killed first save left behind is nothing."""
     if not root.exists():
         return
-    if not root.is_dir() or {child.name for child in root.iterdir()} - {FOLDER, WriterLock.NAME}:
+    left = {root / FOLDER, root / WriterLock.NAME}
+    if not root.is_dir() or set(root.iterdir()) - left - set(beside(root / CURRENT)):
         raise GraphError(f"{root} holds something: a new graph needs a new path")
     folder = root / FOLDER
     if folder.exists() and (
@@ -55,6 +57,13 @@ def create_root(root: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir()
+    _remove_left(root)
+
+
+def _remove_left(root: Path) -> None:
+    """Remove what was to become CURRENT. For the holder of the writer lock."""
+    for path in beside(root / CURRENT):
+        path.unlink(missing_ok=True)
 
 
 def current(root: Path) -> Path:
@@ -139,11 +148,12 @@ def publish(root: Path, temporary: Path) -> Path:
 
 
 def collect(root: Path) -> list[Path]:
-    """Remove what nobody needs: older generations without a hold, and left-over temporaries.
+    """Remove what nobody needs: older generations without a hold, and what killed saves left.
 
     For the holder of the writer lock. Returns what was removed.
     """
     keep = current(root)
+    _remove_left(root)
     removed = []
     for child in sorted((root / FOLDER).iterdir()):
         unfinished = _TEMPORARY.fullmatch(child.name) is not None
