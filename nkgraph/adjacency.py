@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nkgraph import build, stitching
+from nkgraph import build, kernels, stitching
+from nkgraph.arguments import once
+from nkgraph.arrays import read_only
 from nkgraph.dtypes import I64, TOMBSTONE, U32, U64
 from nkgraph.edges import EdgeTable
 from nkgraph.errors import FormatError
@@ -31,6 +33,9 @@ from nkgraph.storage.kglite.reader import Stored
 from nkgraph.storage.kglite.stitch import RowCache
 
 __all__ = ["SIDES", "Adjacency", "slice_of"]
+
+FEW_NODES = 64
+"""Up to so many nodes are asked for their edges one by one."""
 
 
 class Adjacency:
@@ -257,6 +262,21 @@ class Adjacency:
             return entries  # edge ids ascend over the parts
         types = self._edges.types(entries[:, 1])
         return np.asarray(entries[np.argsort(types, kind="stable")])
+
+    def incident(self, nodes: U32) -> U32:
+        """Live edges that start or end in one of ``nodes``, each once."""
+        if nodes.size <= FEW_NODES and self.stored:
+            found = [self.row(side, node, None)[:, 1] for side in SIDES for node in nodes.tolist()]
+            return once(np.concatenate(found))
+        marks = np.zeros(self._nodes.slot_count, np.uint8)
+        marks[nodes] = 1
+        pieces = []
+        for base, endpoints in self._edges.checked_parts():
+            edges = np.empty(endpoints.size, np.uint32)
+            words = read_only(endpoints.view("<u8").reshape(-1, 2))
+            count = kernels.codes.select_incident(words, read_only(marks), edges)
+            pieces.append(edges[:count] + np.uint32(base))
+        return np.concatenate(pieces) if pieces else np.zeros(0, np.uint32)
 
     def _built_row(self, side: str, node: int, type_hash: int | None) -> U32:
         offsets, entries = self.rows(side)

@@ -75,3 +75,12 @@ def uint32_array(values: ArrayLike, what: str) -> U32:
         row = int(wrong.argmax())
         raise GraphError(f"row {row}: {what} {given[row]} is not from 0 to {MAX_IDS - 1}")
     return given.astype(np.uint32, copy=False)
+
+
+def once(ids: U32) -> U32:
+    """Return ids in the order given, each once: where it comes first."""
+    order = np.argsort(ids, kind="stable")
+    ordered = ids[order]
+    first = np.ones(ids.size, bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ids[np.sort(order[first])]

@@ -266,7 +266,11 @@ class EdgeTable:
     def check_part(self, number: int) -> None:
         """Check that the nodes of a stored part are in range."""
         if self._stored is not None and number not in self._checked:
-            _check_ends(self._stored.slot_count, self._stored.segments[number])
+            segment = self._stored.segments[number]
+            if self._stored.native is None:  # rows are built for all nodes at once
+                check_ends(segment, 0, self._stored.slot_count)
+            else:
+                check_ends(segment, segment.first_row, segment.last_node)
             self._checked.add(number)
 
     @property
@@ -437,12 +441,24 @@ def _scanned_counts(stored: Stored) -> dict[str, int]:
     return {by_hash[int(hashes[code])]: int(counts[code]) for code in np.flatnonzero(counts)}
 
 
-def _check_ends(limit: int, segment: Segment) -> None:
+def check_ends(segment: Segment, first: int, stop: int) -> None:
+    """Check that the ends of a segment's edges are nodes from ``first`` up to ``stop``.
+
+    Raises
+    ------
+    FormatError
+        One is not.
+    """
     ends = segment.endpoints.view("<u4").reshape(-1, 4)
-    bad = [checks.first_not_below(ends, limit, end, allow_tombstone=True) for end in (0, 1)]
+    bad = [checks.first_not_below(ends, stop, end, allow_tombstone=True) for end in (0, 1)]
+    if first and ends.size:
+        bad += [
+            int(np.argmax(ends[:, end] < first)) for end in (0, 1) if ends[:, end].min() < first
+        ]
     edge = min((edge for edge in bad if edge >= 0), default=-1)
     if edge >= 0:
         path = segment.folder / "edge_endpoints.bin"
         found = " and ".join(str(int(end)) for end in ends[edge, :2])
         field = f"ends of edge {segment.first_edge + edge}"
-        raise FormatError(path, field, 16 * edge, f"nodes below {limit}", found)
+        expected = f"nodes below {stop}" if not first else f"nodes from {first} to {stop - 1}"
+        raise FormatError(path, field, 16 * edge, expected, found)

@@ -8,9 +8,8 @@ from types import TracebackType
 import numpy as np
 
 from nkgraph import ids as external_ids
-from nkgraph import kernels, saving, summaries
-from nkgraph.adjacency import SIDES
-from nkgraph.arrays import read_only
+from nkgraph import saving
+from nkgraph.arguments import once
 from nkgraph.dtypes import U32
 from nkgraph.edges import Ends
 from nkgraph.errors import GraphError
@@ -24,8 +23,6 @@ from nkgraph.storage.kglite.names import Names, check_name, fnv1a
 from nkgraph.verifying import Report, verify
 
 Properties = Mapping[str, object] | None
-FEW_NODES = 64
-"""Up to so many nodes are asked for their edges one by one."""
 
 
 class Graph(GraphReader):
@@ -199,42 +196,33 @@ class Graph(GraphReader):
         -----
         The slots stay: ``add_nodes`` uses them again, the one removed last first, so that a node
         id may come to mean another node. A few nodes cost what their neighbors cost; many, one
-        pass over all edges (1 byte a node).
+        pass over all edges (1 byte a node). Of an opened graph, slots and edges of the segments
+        concerned are copied to memory, 16 bytes each.
+
+        Examples
+        --------
+        >>> g = nk.Graph()
+        >>> nodes = g.add_nodes("Town", ["Bern", "Chur", "Genf"])
+        >>> _ = g.add_edges("ROAD", nodes[[0, 1]], nodes[[1, 2]])
+        >>> g.remove_nodes(nodes[2])
+        >>> g.edge_count, g.add_nodes("Town", ["Thun", "Biel"]).tolist()
+        (1, [2, 3])
         """
         self._check_writable()
-        array = _once(self._nodes.check(nodes))
+        array = once(self._nodes.check(nodes))
         if not array.size:
             return
         labels = {
             name: np.setdiff1d(held, array, assume_unique=True)
             for name, held in self.secondary_labels.items()
         }
-        edges = self._incident(array)
+        edges = self._adjacency.incident(array)
         self._nodes.prepare_removal(array)
         if edges.size:
             self._edges.remove(edges)
         self._nodes.remove(array)
         self._labels = {name: held for name, held in labels.items() if held.size}
         self._adjacency.changed()
-
-    def _incident(self, nodes: U32) -> U32:
-        """Live edges that start or end in one of ``nodes``, ascending, each once."""
-        if nodes.size <= FEW_NODES and self._adjacency.stored:
-            found = [
-                self._adjacency.row(side, node, None)[:, 1]
-                for side in SIDES
-                for node in nodes.tolist()
-            ]
-            return _once(np.concatenate(found))
-        marks = np.zeros(self._nodes.slot_count, np.uint8)
-        marks[nodes] = 1
-        pieces = []
-        for base, endpoints in self._edges.checked_parts():
-            edges = np.empty(endpoints.size, np.uint32)
-            words = summaries.words_of(endpoints)
-            count = kernels.codes.select_incident(words, read_only(marks), edges)
-            pieces.append(edges[:count] + np.uint32(base))
-        return np.concatenate(pieces) if pieces else np.zeros(0, np.uint32)
 
     def remove_edges(self, edges: object) -> None:
         """Remove edges.
@@ -251,10 +239,20 @@ class Graph(GraphReader):
 
         Notes
         -----
-        The ids of removed edges are not given again until ``compact`` renumbers all.
+        The ids of removed edges are not given again until ``compact`` renumbers all. Of an opened
+        graph, the edges of the segments concerned are copied to memory, 16 bytes each.
+
+        Examples
+        --------
+        >>> g = nk.Graph()
+        >>> nodes = g.add_nodes("Town", ["Bern", "Chur"])
+        >>> roads = g.add_edges("ROAD", nodes[[0, 0]], nodes[[1, 1]])
+        >>> g.remove_edges(roads[0])
+        >>> g.edges("ROAD")[2].tolist()
+        [1]
         """
         self._check_writable()
-        array = _once(self._edges.check(edges))
+        array = once(self._edges.check(edges))
         if array.size:
             self._edges.remove(array)
             self._adjacency.changed()
@@ -380,6 +378,17 @@ class Graph(GraphReader):
             The graph is in memory, or opened "r".
         LimitError
             A value that the format cannot hold.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, nk.create(folder + "/g") as g:
+        ...     for year in (2020, 2021):
+        ...         days = g.add_nodes("Day", [100 * year + day for day in range(1, 4)])
+        ...         _ = g.add_edges("NEXT", days[:-1], days[1:])
+        ...         g.seal()
+        ...     print(g.segment_count, g.edge_count)
+        2 4
         """
         self._check_open()
         self._save_generation(self._own_root("seal"), may_compact=False)
@@ -469,15 +478,6 @@ class Graph(GraphReader):
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _once(ids: U32) -> U32:
-    """Return ids in order, each once, but for the first of each in the order given."""
-    order = np.argsort(ids, kind="stable")
-    ordered = ids[order]
-    first = np.ones(ids.size, bool)
-    first[1:] = ordered[1:] != ordered[:-1]
-    return ids[np.sort(order[first])]
 
 
 def create(path: str | PathLike[str]) -> Graph:

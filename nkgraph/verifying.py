@@ -16,7 +16,7 @@ import numpy as np
 from nkgraph import build, ids
 from nkgraph.adjacency import SIDES
 from nkgraph.dtypes import I64, TOMBSTONE, U32, U64, Bool
-from nkgraph.edges import EdgeTable
+from nkgraph.edges import EdgeTable, check_ends
 from nkgraph.errors import FormatError
 from nkgraph.nodes import NodeTable, TypeTable
 from nkgraph.storage import checks, files
@@ -164,8 +164,9 @@ class _State:
         if offsets.size == count and not entries.size:
             return  # kglite writes one offset too few for a graph that never had an edge
         bad = checks.first_bad_offset(offsets, entries.shape[0])
-        if bad >= 0 or offsets.size != count + 1 or offsets[-1] != entries.shape[0]:
-            problem = f"do not ascend to {entries.shape[0]}"
+        whole = offsets.size == count + 1 and offsets[0] == 0 and offsets[-1] == entries.shape[0]
+        if bad >= 0 or not whole:
+            problem = f"do not ascend from 0 to {entries.shape[0]}"
             yield self._finding(path, "offsets", problem, 8 * max(bad, 0))
             return
         path = segment.folder / f"{side}_edges.bin"
@@ -207,6 +208,7 @@ class _State:
     def indexes(self) -> Iterator[Finding]:
         """Compare connection-type indexes and peer counts with the endpoints of the segments."""
         for segment in self.stored.segments:
+            check_ends(segment, segment.first_row, segment.last_node)
             endpoints = segment.endpoints
             live = endpoints["source"] != TOMBSTONE
             hashes = np.sort(np.array([*set(endpoints["connection_type"][live].tolist())], "<u8"))

@@ -34,6 +34,24 @@ def native(path):
     g.save(path)
 
 
+def segments(path):
+    """Four segments, local and full-range; removed nodes and edges, slots used again, updates."""
+    native(path)
+    with nk.open(path, "r+") as g:
+        towns = g.add_nodes("Town", ["new 1", "new 2"], {"mixed": [None, 7]})
+        g.add_edges("IN", towns, towns[::-1], {"w": [0.5, None]})
+        g.seal()
+        people = g.add_nodes("Person", [200, 201, 2**40], {"age": [1, 2, None]})
+        g.add_edges("KNOWS", people, [0, 1, 2])
+        g.add_edges("LIKES", people, people, {"since": [1, 2, 3]})
+        g.seal()
+        g.remove_nodes([3, 44])
+        g.remove_edges(g.edges("IN")[2][:1])
+        g.update_nodes([5], {"name": ["other"]})
+        g.add_nodes("Person", ["again"])
+        g.save()
+
+
 def use(path):
     """Touch every part of a graph."""
     with nk.open(path) as g:
@@ -74,14 +92,18 @@ def attempt(path):
     return None
 
 
-SOURCES = ("native", "basic", "values", "columns_bin", "legacy", "seg_full", "deleted", "overflow")
+SOURCES = (
+    "native", "segments", "basic", "values", "columns_bin", "legacy", "seg_full", "deleted",
+    "overflow",
+)  # fmt: skip
+NATIVE = {"native": native, "segments": segments}
 
 
 @pytest.fixture(scope="module", params=SOURCES)
 def original(request, data, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param) / "g"
-    if request.param == "native":
-        native(folder)
+    if request.param in NATIVE:
+        NATIVE[request.param](folder)
     else:
         shutil.copytree(data / "kglite" / request.param / "graph", folder)
     return folder
@@ -123,9 +145,10 @@ def test_any_damage_is_an_error_or_an_answer(original, tmp_path):
     assert attempt(path) is None
 
 
-def test_native_directories_miss_nothing(tmp_path):
+@pytest.mark.parametrize("make", NATIVE.values())
+def test_native_directories_miss_nothing(tmp_path, make):
     """Every file is listed: cut short, grown or gone, the name of the file is in the error."""
-    native(tmp_path / "g")
+    make(tmp_path / "g")
     (generation,) = (tmp_path / "g" / "generations").iterdir()
     files = [file for file in generation.rglob("*") if file.is_file()]
     assert len(files) > 20
@@ -136,12 +159,49 @@ def test_native_directories_miss_nothing(tmp_path):
                 file.unlink()
             else:
                 file.write_bytes(changed)
-            if file.name == "nkgraph.json" and changed is None:
+            if file.name == "nkgraph.json" and changed is None and make is native:
                 assert attempt(tmp_path / "g") is None  # a plain kglite directory now
             elif blob or changed != b"":
                 assert file.name in (attempt(tmp_path / "g") or "")
             file.write_bytes(blob)
     assert attempt(tmp_path / "g") is None
+
+
+def sound(path):
+    """Whether a directory opens and all of its rules and checksums hold."""
+    try:
+        with nk.open(path) as g:
+            return g.verify().ok
+    except nk.NkgraphError:
+        return False
+
+
+@pytest.mark.parametrize("make", NATIVE.values())
+def test_verify_finds_every_flip_and_swap_in_a_native_directory(tmp_path, make):
+    path = tmp_path / "g"
+    make(path)
+    (generation,) = (path / "generations").iterdir()
+    files = sorted(file for file in generation.rglob("*") if file.stat().st_size and file.is_file())
+    rng = np.random.default_rng(11)
+    for file in (path / "CURRENT", *files):
+        blob = file.read_bytes()
+        for _ in range(ROUNDS):
+            changed = bytearray(blob)
+            changed[rng.integers(0, len(blob))] ^= 1 << int(rng.integers(0, 8))
+            file.write_bytes(changed)
+            assert not sound(path), file.name
+        file.write_bytes(blob)
+    contents = [file.read_bytes() for file in files]
+    for _ in range(4 * ROUNDS):
+        one, other = (int(i) for i in rng.choice(len(files), 2, replace=False))
+        if contents[one] != contents[other]:
+            files[one].write_bytes(contents[other])
+            files[other].write_bytes(contents[one])
+            attempt(path)
+            assert not sound(path), (files[one].name, files[other].name)
+            files[one].write_bytes(contents[one])
+            files[other].write_bytes(contents[other])
+    assert sound(path)
 
 
 META = [

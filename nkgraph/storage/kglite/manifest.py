@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from nkgraph.dtypes import MAX_IDS
 from nkgraph.errors import FormatError
 from nkgraph.storage.kglite.names import read_json
 
@@ -47,11 +48,26 @@ def _segment(path: Path, index: int, entry: object) -> Segment:
     if not isinstance(entry, dict):
         raise FormatError(path, f"segments[{index}]", None, "an object", type(entry).__name__)
     for key in ("segment_id", "node_id_lo", "node_id_hi", "edge_count"):
-        if not isinstance(entry.get(key), int):
-            raise FormatError(path, f"segments[{index}].{key}", None, "an integer", entry.get(key))
+        if not _is_count(entry.get(key)):
+            raise FormatError(path, f"segments[{index}].{key}", None, "a count", entry.get(key))
     counts = entry.get("node_type_counts", {})
-    if not isinstance(counts, dict) or not all(isinstance(v, int) for v in counts.values()):
+    if not isinstance(counts, dict) or not all(map(_is_hash, counts)):
         field_name = f"segments[{index}].node_type_counts"
-        raise FormatError(path, field_name, None, "an object of integers", counts)
+        raise FormatError(path, field_name, None, "an object by decimal hashes", counts)
+    for value, count in counts.items():
+        if not _is_count(count):
+            field_name = f"segments[{index}].node_type_counts[{value}]"
+            raise FormatError(path, field_name, None, "a count", count)
+    for key in ("conn_types", "indexed_prop_ranges"):
+        if not isinstance(entry.get(key, []), list):
+            raise FormatError(path, f"segments[{index}].{key}", None, "a list", entry[key])
     known = {key: entry[key] for key in Segment.__dataclass_fields__ if key in entry}
     return Segment(**known)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_IDS
+
+
+def _is_hash(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) < 2**64

@@ -64,6 +64,8 @@ class Stored:
         self._check_counts()
         if self.native is not None:
             self._check_native()
+        else:
+            self._check_foreign()
 
     def _one(self, folder: Path) -> list[Segment]:
         lengths = {name: getattr(self.meta, f"{name}_len") for name in CORE}
@@ -167,6 +169,15 @@ class Stored:
         for field, value, holds, expected in checks:
             if not holds(value):
                 raise FormatError(path, field, None, expected, value)
+
+    def _check_foreign(self) -> None:
+        """A native directory that lost its list must not pass for one of kglite."""
+        for segment in self.segments[1:]:
+            own = segment.folder / "edge_prop_offsets.bin"
+            if own.exists():  # kglite keeps the properties of all edges with the first segment
+                expected = "the list of files of a native directory"
+                found = f"none, though there is {own.relative_to(self.path)}"
+                raise FormatError(self.path / extras.NAME, "file", None, expected, found)
 
     def _check_native(self) -> None:
         """The manifest must name the segments as they are."""
