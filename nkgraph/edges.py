@@ -449,16 +449,14 @@ def check_ends(segment: Segment, first: int, stop: int) -> None:
     FormatError
         One is not.
     """
-    ends = segment.endpoints.view("<u4").reshape(-1, 4)
-    bad = [checks.first_not_below(ends, stop, end, allow_tombstone=True) for end in (0, 1)]
-    if first and ends.size:
-        bad += [
-            int(np.argmax(ends[:, end] < first)) for end in (0, 1) if ends[:, end].min() < first
-        ]
+    bad = [checks.first_bad_ends(segment.endpoints, stop)]
+    if first and segment.endpoints.size:
+        ends = [segment.endpoints[name] for name in ("source", "target")]
+        bad += [int(np.argmax(nodes < first)) for nodes in ends if nodes.min() < first]
     edge = min((edge for edge in bad if edge >= 0), default=-1)
     if edge >= 0:
         path = segment.folder / "edge_endpoints.bin"
-        found = " and ".join(str(int(end)) for end in ends[edge, :2])
+        found = " and ".join(str(int(segment.endpoints[edge][at])) for at in range(2))
         field = f"ends of edge {segment.first_edge + edge}"
         expected = f"nodes below {stop}" if not first else f"nodes from {first} to {stop - 1}"
         raise FormatError(path, field, 16 * edge, expected, found)

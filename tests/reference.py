@@ -68,8 +68,18 @@ def bad_offset(offsets, limit):
     return -1
 
 
-def not_below(values, limit, allowed=None):
-    return next((i for i, v in enumerate(values) if v >= limit and v != allowed), -1)
+def not_below(values, limit):
+    return next((i for i, v in enumerate(values) if v >= limit), -1)
+
+
+def bad_ends(ends, limit):
+    removed = 2**32 - 1
+    for edge, (source, target) in enumerate(ends):
+        if source == removed == target or (source == removed and target < limit):
+            continue
+        if source >= limit or target >= limit:
+            return edge
+    return -1
 
 
 def not_ascending(values):

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nkgraph import threads
+from nkgraph.dtypes import ENDPOINTS
 from nkgraph.storage import checks
 
 NO_NODE = 2**32 - 1
@@ -52,13 +53,32 @@ def test_first_not_below_matches_reference(columns, values):
     flat = frozen(values, np.uint32)
     table = np.zeros((len(values), columns), np.uint32)
     for limit in (0, 6, NO_NODE, 2**32, 2**40):
-        for allowed, flag in ((None, False), (NO_NODE, True)):
-            expected = reference.not_below(values, limit, allowed)
-            assert checks.first_not_below(flat, limit, 0, flag) == expected
-            for column in range(columns):
-                table[:] = 0
-                table[:, column] = flat
-                assert checks.first_not_below(table, limit, column, flag) == expected
+        expected = reference.not_below(values, limit)
+        assert checks.first_not_below(flat, limit) == expected
+        for column in range(columns):
+            table[:] = 0
+            table[:, column] = flat
+            assert checks.first_not_below(table, limit, column) == expected
+
+
+ENDS = st.sampled_from((0, 4, 5, 8, 9, 2**31, NO_NODE - 1, NO_NODE))
+
+
+@given(st.lists(st.tuples(ENDS, ENDS), max_size=60))
+def test_first_bad_ends_matches_reference(ends):
+    endpoints = np.zeros(len(ends), ENDPOINTS)
+    for edge, (source, target) in enumerate(ends):
+        endpoints[edge] = source, target, edge
+    for limit in (0, 9, NO_NODE):
+        assert checks.first_bad_ends(endpoints, limit) == reference.bad_ends(ends, limit)
+
+
+def test_a_target_that_is_removed_while_its_source_is_not_is_found():
+    endpoints = np.zeros(5000, ENDPOINTS)
+    endpoints["source"][7] = endpoints["target"][7] = NO_NODE
+    assert checks.first_bad_ends(endpoints, 1) == -1
+    endpoints["target"][4321] = NO_NODE
+    assert checks.first_bad_ends(endpoints, 1) == 4321
 
 
 @given(st.lists(st.integers(0, 30), max_size=60), st.booleans(), st.sampled_from((0, 2**31)))
@@ -91,7 +111,6 @@ def test_one_bad_value_in_many_is_found(at):
     assert checks.first_not_ascending(values) == at
     values[at] = NO_NODE
     assert checks.first_not_below(values, 100_000) == at
-    assert checks.first_not_below(values, 100_000, allow_tombstone=True) == -1
 
 
 def test_nothing_is_wrong_with_nothing():

@@ -16,7 +16,7 @@ ONE = np.uint64(1)
 
 @kernel
 def first_not_below(
-    values: U32, stride: int, limit: np.uint64, allowed: np.uint64, start: int, stop: int
+    values: U32 | U64, stride: int, limit: np.uint64, allowed: np.uint64, start: int, stop: int
 ) -> np.int64:
     """First i in a range for which ``values[i * stride]`` is neither below limit nor allowed."""
     step = np.uint64(stride)

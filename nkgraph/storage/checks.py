@@ -18,6 +18,8 @@ LEAST = 1 << 18
 """Items a thread; fewer are read faster than a thread starts."""
 NOTHING = np.uint64(2**64 - 1)
 """No uint32 value: what is allowed beside the values below a limit, if nothing is."""
+BOTH_REMOVED = np.uint64(2**64 - 1)
+"""Both ends of a removed edge, as one word."""
 
 
 def first_hit(found: list[Any]) -> int:
@@ -59,7 +61,7 @@ def first_bad_offset(offsets: U64 | I64, limit: int) -> int:
     return excess if excess < rising.size else descent
 
 
-def first_not_below(values: U32, limit: int, column: int = 0, allow_tombstone: bool = False) -> int:
+def first_not_below(values: U32, limit: int, column: int = 0) -> int:
     """Check that values are below ``limit``.
 
     Parameters
@@ -68,8 +70,6 @@ def first_not_below(values: U32, limit: int, column: int = 0, allow_tombstone: b
     limit : int
     column : int
         Of a two-dimensional array.
-    allow_tombstone : bool
-        Whether ``TOMBSTONE`` passes too.
 
     Returns
     -------
@@ -77,11 +77,28 @@ def first_not_below(values: U32, limit: int, column: int = 0, allow_tombstone: b
         The first row that does not pass, or -1.
     """
     width = values.shape[1] if values.ndim == 2 else 1
-    rows = values.shape[0]
     flat = read_only(values).reshape(-1)[column:]
-    allowed = np.uint64(TOMBSTONE) if allow_tombstone else NOTHING
     top = np.uint64(min(limit, 2**32))
-    return first_on_threads(rows, partial(kernels.check.first_not_below, flat, width, top, allowed))
+    check = partial(kernels.check.first_not_below, flat, width, top, NOTHING)
+    return first_on_threads(values.shape[0], check)
+
+
+def first_bad_ends(endpoints: np.ndarray, limit: int) -> int:
+    """Check that both ends of each edge are nodes below ``limit``, unless the edge is removed.
+
+    ``endpoints`` : (m,) ENDPOINTS. Returns the first edge that does not pass, or -1.
+    """
+    words = read_only(endpoints.view("<u8"))
+    sources = read_only(endpoints.view("<u4"))
+    # The high half of the first word is the target, so one comparison sees it. A target may be
+    # the tombstone only where the source is: kernels go by the source.
+    top = min(limit, int(TOMBSTONE))
+    check = kernels.check.first_not_below
+    checks = (
+        partial(check, sources, 4, np.uint64(top), np.uint64(TOMBSTONE)),
+        partial(check, words, 2, np.uint64(top << 32), BOTH_REMOVED),
+    )
+    return first_hit([first_on_threads(endpoints.size, one) for one in checks])
 
 
 def first_not_ascending(values: U32 | U64) -> int:
