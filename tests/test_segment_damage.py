@@ -261,3 +261,22 @@ def test_a_removed_target_of_an_edge_that_is_not(whole, tmp_path):
     assert kind == "error"
     assert f"ends of edge {10 + edge} at byte {16 * edge}: expected nodes" in text
     assert copy.is_found()
+
+
+@pytest.mark.parametrize("name", ["seg_full", "overflow", "columns_bin", "legacy"])
+def test_verify_of_damaged_directories_of_the_engine_only_reports(data, tmp_path, name):
+    path = tmp_path / "g"
+    shutil.copytree(data / "kglite" / name / "graph", path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    for number, file in enumerate(files):
+        if "_index_" in file.name and file.name.startswith(("property", "global")):
+            continue  # not read
+        blob = file.read_bytes()
+        for changed in changes(np.random.default_rng(number), blob, ROUNDS // 2):
+            file.write_bytes(changed)
+            try:
+                with nk.open(path) as g:
+                    g.verify()
+            except nk.NkgraphError:
+                pass
+        file.write_bytes(blob)
