@@ -164,6 +164,17 @@ def test_fault_08_overflow_is_counted_once(data, tmp_path):
             assert again.edge_count == want["edge_count"]
 
 
+def test_fault_08_a_stale_overflow_file_adds_nothing(data, tmp_path):
+    """As the engine leaves it when it seals in place: the edges are in the rows as well."""
+    g, want = fixture(data, "overflow")
+    g.save(tmp_path / "g", layout="flat")
+    shutil.copy(g.path / "overflow_edges.bin.zst", tmp_path / "g")
+    with nk.open(tmp_path / "g") as again:
+        assert again.edge_count == again.csr().edge_count == want["edge_count"]
+        assert sum(again.neighbors(node).size for node in again.nodes()) == want["edge_count"]
+        assert {finding.field for finding in again.verify().findings} == {"overflow"}
+
+
 def test_fault_09_rows_added_after_opening_have_all_columns(tmp_path):
     social(tmp_path / "g").close()
     for number in range(3):
@@ -289,6 +300,46 @@ def test_fault_16_a_wrong_magic_or_version_is_not_an_absent_file(data, tmp_path,
         with nk.open(tmp_path / "g") as g, pytest.raises(nk.FormatError, match=name):
             g.find("Person", [1])
         file.write_bytes(good)
+
+
+@pytest.mark.parametrize("name", ["type_indices.bin", "id_indices.bin"])
+def test_fault_16_an_index_that_cannot_be_read_empties_nothing(data, tmp_path, name):
+    shutil.copytree(data / "kglite" / "basic" / "graph", tmp_path / "f")
+    (tmp_path / "f" / name).write_bytes(b"KGLIIDX0" + bytes(40))
+    want, _ = fixture(data, "basic")
+    with nk.open(tmp_path / "f") as g:
+        assert g.node_types == want.node_types
+        for kind in g.node_types:
+            nodes = want.nodes(kind)
+            assert g.nodes(kind).tolist() == nodes.tolist()
+            assert g.find(kind, want.ids(nodes)).tolist() == nodes.tolist()
+
+
+@pytest.mark.parametrize("name", ["basic", "seg_full"])
+def test_fault_17_rows_and_indexes_cut_short_change_no_answer(data, tmp_path, name):
+    """The engine ends the process; what can be told from other files is, and verify sees it."""
+    want, _ = fixture(data, name)
+    shutil.copytree(want.path, tmp_path / "g")
+    cut, refused = 0, []
+    for file in sorted((tmp_path / "g").glob("seg_*/*.bin")):
+        if not file.name.startswith(("out_", "in_", "conn_type", "peer_count")):
+            continue
+        good = file.read_bytes()
+        file.write_bytes(good[: len(good) // 2])
+        try:
+            with nk.open(tmp_path / "g") as g:
+                cut += 1
+                assert not g.verify().ok
+                for kind in g.connection_types:
+                    assert g.csr(kind).targets.tolist() == want.csr(kind).targets.tolist()
+                    assert g.sources(kind).tolist() == want.sources(kind).tolist()
+                    assert g.peer_counts(kind)[1].tolist() == want.peer_counts(kind)[1].tolist()
+                    assert g.neighbors(0, kind).tolist() == want.neighbors(0, kind).tolist()
+        except nk.FormatError as error:
+            refused.append((file.name, str(error)))
+        file.write_bytes(good)
+    assert cut > 0
+    assert all(name in text for name, text in refused)
 
 
 @pytest.mark.parametrize("name", ["basic", "seg_full", "columns_bin"])
