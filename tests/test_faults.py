@@ -236,3 +236,40 @@ def test_the_end_at_any_call_leaves_nothing_or_all_elsewhere(saved, tmp_path, op
     assert step > 50
     assert found
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("operation", IN_PLACE)
+def test_all_is_synced_before_current_names_it(saved, tmp_path, monkeypatch, operation):
+    """What was linked was synced by the save that wrote it."""
+    place = Place(saved, tmp_path / "g")
+    synced, unsynced, order = set(), [], []
+    replace, rename = os.replace, os.rename
+
+    def fsync(handle):
+        synced.add(os.fstat(handle).st_ino)
+        order.append(os.fstat(handle).st_ino)
+
+    def renamed(source, target):
+        rename(source, target)
+        order.append("renamed")
+
+    def replaced(source, target):
+        (new,) = set((place.root / "generations").iterdir()) - old
+        for path in [new, *new.rglob("*"), Path(source)]:
+            stat = path.stat()
+            if stat.st_ino not in synced and (path.is_dir() or stat.st_nlink == 1):
+                unsynced.append(path)
+        replace(source, target)
+        order.append("replaced")
+
+    old = set((place.root / "generations").iterdir())
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "rename", renamed)
+    monkeypatch.setattr(os, "replace", replaced)
+    IN_PLACE[operation](place.g)
+    monkeypatch.undo()
+    folder, root = ((place.root / name).stat().st_ino for name in ("generations", "."))
+    assert not unsynced
+    assert folder in order[order.index("renamed") : order.index("replaced")]
+    assert root in order[order.index("replaced") :]
+    place.g.close()
