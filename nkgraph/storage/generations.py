@@ -142,8 +142,14 @@ def publish(root: Path, temporary: Path) -> Path:
         fsync_directory(Path(folder))
     directory = temporary.with_name(temporary.name.replace(".tmp_", "gen_"))
     temporary.rename(directory)
-    fsync_directory(directory.parent)
-    write_atomic(root / CURRENT, [f"{directory.name}\n".encode()])
+    try:
+        fsync_directory(directory.parent)
+        write_atomic(root / CURRENT, [f"{directory.name}\n".encode()])
+    except BaseException:
+        # The failure may have come after CURRENT was replaced.
+        if not (root / CURRENT).exists() or current(root) != directory:
+            shutil.rmtree(directory, ignore_errors=True)
+        raise
     return directory
 
 
