@@ -4,11 +4,12 @@ A program prints its steps as it goes, so that a failing one says how it came th
 """
 
 import datetime
+import json
 
 import numpy as np
 import pytest
 from comparing import agree, agree_on_counts
-from model import Model
+from model import Edge, Model, Node, present
 
 import nkgraph as nk
 
@@ -45,18 +46,44 @@ IN_MEMORY = ("add_nodes", "add_edges", "remove_nodes", "remove_edges", "update_n
              "update_edges", "refused", "copy")  # fmt: skip
 
 
+def learned(g):
+    """The model of a graph that has no removed edges: what it says itself."""
+    model = Model()
+    model.slots = g.csr().node_count
+    (meta,) = g.path.glob("generations/*/disk_graph_meta.json")
+    model.free = json.loads(meta.read_text())["free_node_slots"]
+    for kind in g.node_types:
+        table = g.read_nodes(kind)
+        ids, titles = g.ids(table.rows).tolist(), g.titles(table.rows).tolist()
+        for row, node in enumerate(table.rows.tolist()):
+            model.nodes[node] = Node(kind, ids[row], titles[row], held_by(table, row))
+    for kind in g.connection_types:
+        sources, targets, edges = (part.tolist() for part in g.edges(kind))
+        table = g.read_edges(kind)
+        for row, edge in enumerate(edges):
+            model.edges[edge] = Edge(kind, sources[row], targets[row], held_by(table, row))
+    model.next_edge = len(model.edges)
+    return model
+
+
+def held_by(table, row):
+    return present({name: table[name].tolist() for name in table}, row)
+
+
 class Program:
     """A graph, its model, and the steps that change both."""
 
-    def __init__(self, seed, folder, in_memory=None):
+    def __init__(self, seed, folder, in_memory=None, cache=None):
         self.rng = np.random.default_rng(seed)
         self.folder = folder
         self.path = folder / "g"
+        self.cache = cache
         self.model, self.saved = Model(), Model()
         self.gone = set()
         self.calls = []
         self.readers = []
         self.copies = 0
+        self.most_nodes, self.most_edges = MOST_NODES, MOST_EDGES
         self.count = 0
         self.stamps = self.chance(0.25)
         self.in_memory = self.chance(0.5) if in_memory is None else in_memory
@@ -147,7 +174,7 @@ class Program:
     def add_nodes(self):
         kind = self.pick(TYPES)
         known = self.model.keys_of(kind)
-        room = max(MOST_NODES - len(self.model.nodes), 0)
+        room = max(self.most_nodes - len(self.model.nodes), 0)
         keys = self.some([key for key in KEYS[kind] if key not in known], min(6, room))
         given, columns = self.columns(len(keys))
         titles = self.pick([None, [self.pick(["", "Title", "ß", None]) for _ in keys]])
@@ -157,7 +184,7 @@ class Program:
 
     def add_edges(self):
         nodes = self.model.nodes_of()
-        room = max(MOST_EDGES - len(self.model.edges), 0)
+        room = max(self.most_edges - len(self.model.edges), 0)
         size = int(self.rng.integers(0, min(9, room + 1))) if nodes else 0
         kind = self.pick(CONNECTIONS)
         near = nodes[-8:] if self.chance(0.3) else nodes  # keeps some segments local
@@ -213,7 +240,7 @@ class Program:
             node, held = next(iter(model.nodes.items()))
             dead = model.free[-1] if model.free else model.slots
             calls += [
-                lambda: g.add_nodes(held.kind, [KEYS[held.kind][-1], held.key]),
+                lambda: g.add_nodes(held.kind, ["never there", held.key]),
                 lambda: g.add_edges("NEW", [node, node], [node, dead]),
                 lambda: g.remove_nodes([node, dead]),
                 lambda: g.update_nodes([node, dead], {"x": [1, 2]}),
@@ -239,16 +266,36 @@ class Program:
         """Save what was built in memory, and go on with the directory."""
         self.say("settle")
         self.g.save(self.path)
-        self.g = nk.open(self.path, "r+")
+        self.g = nk.open(self.path, "r+", cache=self.cache)
         self.model = self.model.renumbered(canonical=False)
         self.saved = self.model.copy()
         self.in_memory = False
         agree(self.g, self.model, self.gone, self.rng)
 
+    def adopt(self, foreign):
+        """Go on with a copy of a graph that is not of this program."""
+        self.g.close()
+        with nk.open(foreign) as g:
+            g.save(self.path)
+        self.g = nk.open(self.path, "r+", cache=self.cache)
+        self.model = learned(self.g)
+        self.saved = self.model.copy()
+        self.in_memory = False
+        self.most_nodes += len(self.model.nodes)
+        self.most_edges += len(self.model.edges)
+        agree(self.g, self.model, self.gone, self.rng)
+
     def save(self):
         self.say("save")
+        before = self.segments()
         self.g.save()
+        if self.segments() < before:  # there would have been too many
+            self.model = self.model.renumbered(canonical=False)
         self.saved = self.model.copy()
+
+    def segments(self):
+        generation = self.path / "generations" / (self.path / "CURRENT").read_text().strip()
+        return len(list(generation.glob("seg_[0-9]*")))
 
     def seal(self):
         self.say("seal")
@@ -265,12 +312,12 @@ class Program:
         self.save()
         self.say("reopen")
         self.g.close()
-        self.g = nk.open(self.path, "r+")
+        self.g = nk.open(self.path, "r+", cache=self.cache)
 
     def abandon(self):
         self.say("abandon")
         self.g.close()
-        self.g = nk.open(self.path, "r+")
+        self.g = nk.open(self.path, "r+", cache=self.cache)
         self.model = self.saved.copy()
 
     def open_reader(self):

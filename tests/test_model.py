@@ -13,14 +13,38 @@ from model import Model
 from programs import Program
 
 import nkgraph as nk
+from nkgraph import adjacency, reading, saving, threads
+from nkgraph.storage.kglite import writer
 
-PROGRAMS = int(os.environ.get("NKGRAPH_MODEL", "50"))
+PROGRAMS = int(os.environ.get("NKGRAPH_MODEL", "40"))
 STEPS = 60
+FOREIGN = ("basic", "values", "columns_bin", "deleted", "recycled", "seg_full", "converted")
 
 
 @pytest.mark.parametrize("seed", range(PROGRAMS))
 def test_programs(seed, tmp_path):
     Program(seed, tmp_path).run(STEPS)
+
+
+@pytest.mark.parametrize("seed", range(PROGRAMS // 5))
+def test_programs_with_small_limits(seed, tmp_path, monkeypatch):
+    """What only large graphs meet: many threads, rows in files, too many segments, many removed."""
+    monkeypatch.setattr(threads, "thread_count", lambda: 3)
+    monkeypatch.setattr(threads.split, "__defaults__", (None, 8))
+    monkeypatch.setattr(adjacency, "FEW_NODES", 1)
+    monkeypatch.setattr(saving, "MAX_SEGMENTS", 3)
+    monkeypatch.setattr(writer, "LARGE", 16)
+    monkeypatch.setattr(reading, "RELEASE_AFTER", 2)
+    monkeypatch.setattr(reading, "RESIDENT", 0)
+    cache = tmp_path / "cache" if seed % 2 else None
+    Program(1000 + seed, tmp_path, cache=cache).run(STEPS)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_programs_that_go_on_with_a_graph_of_the_engine(name, data, tmp_path):
+    program = Program(2000 + FOREIGN.index(name), tmp_path, in_memory=True)
+    program.adopt(data / "kglite" / name / "graph")
+    program.run(STEPS // 2)
 
 
 @pytest.mark.parametrize("seed", range(max(1, PROGRAMS // 8)))
