@@ -8,8 +8,6 @@ import os
 
 import numpy as np
 import pytest
-from comparing import agree
-from model import Model
 from programs import Program
 
 import nkgraph as nk
@@ -81,27 +79,3 @@ def contents(path):
     (generation,) = (path / "generations").iterdir()
     files = sorted(file for file in generation.rglob("*") if file.is_file())
     return {str(file.relative_to(generation)): file.read_bytes() for file in files}
-
-
-def test_more_seals_than_a_directory_has_segments(tmp_path):
-    """A save that would pass the limit writes one segment; ids of edges close up then."""
-    g, model = nk.create(tmp_path / "g"), Model()
-    for number in range(80):
-        arguments = "N", [number, -1 - number], {"x": [number, None]}
-        nodes = g.add_nodes(*arguments)
-        assert nodes.tolist() == model.add_nodes(*arguments, None)
-        ends = nodes.tolist(), [0, int(nodes[0])]
-        g.add_edges("E", *ends, {"w": [number, None]})
-        model.add_edges("E", *ends, {"w": [number, None]})
-        if number % 9 == 5:
-            g.remove_edges([number])
-            model.remove_edges([number])
-        g.save()
-        segments = {path.name for path in (tmp_path / "g").glob("generations/*/seg_[0-9]*")}
-        if len(segments) == 1 and number:
-            model = model.renumbered(canonical=False)
-        if number % 20 == 19:
-            agree(g, model)
-    assert len(segments) < 65
-    agree(g, model)
-    g.close()

@@ -216,7 +216,7 @@ def leaves(value, path=()):
         for key, inner in value.items():
             yield from leaves(inner, (*path, key))
     elif isinstance(value, list):
-        for at, inner in enumerate(value[:4]):
+        for at, inner in enumerate(value[:2]):
             yield from leaves(inner, (*path, at))
 
 
