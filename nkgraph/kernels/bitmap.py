@@ -34,11 +34,7 @@ def gather_bits(bitmap: U8, slots: I64, present: Bool) -> None:
 
 
 @kernel
-def set_bits(slots: I64, present: Bool, first_byte: int, bits: U8) -> None:
-    """Set the bits of slots with ``present`` (all, if that is of size 0).
-
-    ``bits`` holds the bytes of the bitmap from ``first_byte`` on; every slot lies in them.
-    """
+def set_bits(slots: I64, first_byte: int, bits: U8) -> None:
+    """Set the bits of slots. ``bits`` holds the bitmap from ``first_byte`` on."""
     for i in range(slots.size):
-        if present.size == 0 or present[i]:
-            bits[(slots[i] >> 3) - first_byte] |= np.uint8(1 << (slots[i] & 7))
+        bits[(slots[i] >> 3) - first_byte] |= np.uint8(1 << (slots[i] & 7))

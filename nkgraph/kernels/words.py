@@ -211,7 +211,7 @@ def is_inline(data: U8, start: Int, stop: Int) -> bool:
     """Whether a byte string fits a word and comes back whole: at most 7 bytes, none of them 0."""
     if stop - start > 7:
         return False
-    for at in range(start, stop):
+    for at in range(start, stop):  # noqa: SIM110 - numba has no generators here
         if data[at] == 0:
             return False
     return True
@@ -248,3 +248,78 @@ def encode_texts(offsets: I64, data: U8, base: Int, words: U64, out: U8) -> None
             for k in range(length):
                 out[end + k] = data[start + k]
             end += length
+
+
+# -- columns ----------------------------------------------------------------------------------
+
+
+@kernel
+def scatter_words(slots: I64, words: U64, first_slot: int, out: U64) -> None:
+    """Write words at their slots; ``out`` starts at ``first_slot``. A later word wins."""
+    for i in range(slots.size):
+        out[slots[i] - first_slot] = words[i]
+
+
+@kernel
+def gather_words(words: U64, slots: I64, column: int, width: int, out: U64) -> None:
+    """Write the words of slots to one column of a matrix of ``width``; 0 behind the end."""
+    for i in range(slots.size):
+        slot = slots[i]
+        word = np.uint64(0)
+        if slot < words.size:
+            word = words[slot]
+        out[i * width + column] = word
+
+
+@kernel
+def group_keys(keys: U64, table: U64, owners: I64, groups: I64, counts: I64) -> Int:
+    """Number keys in the order in which they come first, and count each.
+
+    Parameters
+    ----------
+    keys : (n,) uint64
+    table : (t,) uint64
+        Scratch; t a power of two.
+    owners : (t,) int64
+        All -1.
+    groups : (n,) int64, out
+        Number of each key.
+    counts : (c,) int64, out
+        All 0; 2 * c <= t.
+
+    Returns
+    -------
+    int
+        How many keys there are, or -1 if there are more than c.
+    """
+    mask = np.uint64(table.size - 1)
+    found: Int = 0
+    last_key, last_group = np.uint64(0), np.int64(-1)
+    for i in range(keys.size):
+        key = keys[i]
+        if last_group >= 0 and key == last_key:
+            groups[i] = last_group
+            counts[last_group] += 1
+            continue
+        at = (key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32) & mask
+        while owners[at] >= 0 and table[at] != key:
+            at = (at + _ONE) & mask
+        if owners[at] < 0:
+            if found == counts.size:
+                return -1
+            table[at] = key
+            owners[at] = found
+            found += 1
+        last_key, last_group = key, owners[at]
+        groups[i] = last_group
+        counts[last_group] += 1
+    return found
+
+
+@kernel
+def place_rows(groups: I64, cursor: I64, rows: I64) -> None:
+    """Write the rows of each group from ``cursor[group]`` on, in their order."""
+    for i in range(groups.size):
+        group = groups[i]
+        rows[cursor[group]] = i
+        cursor[group] += 1

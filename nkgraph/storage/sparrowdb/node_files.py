@@ -27,6 +27,8 @@ WORDS = np.dtype("<u8")
 BYTES = np.dtype(np.uint8)
 TOMBSTONE = 0xFFFF_FFFF_FFFF_FFFF
 """Word of column 0 of a deleted node."""
+TEMPORARY = "hwm.bin.tmp"
+"""Name of a mark that is being written, beside ``hwm.bin``."""
 SLOTS = 1 << 32
 """Slots that a label can have."""
 _COLUMN = re.compile(r"col_(0|[1-9][0-9]{0,9})\.bin")
@@ -140,8 +142,8 @@ def read_mark(root: Path, label: int) -> tuple[int, bool]:
         A mark beyond 2**32.
     """
     path = mark_path(root, label)
-    for place in (path, path.with_name("hwm.bin.tmp")):
-        mark = _stored_mark(place)
+    for place in (path, path.with_name(TEMPORARY)):
+        mark = stored_mark(place)
         if mark is not None:
             return mark, False
     sizes = (file_size(column_path(root, label, col)) for col in column_ids(root, label))
@@ -149,7 +151,7 @@ def read_mark(root: Path, label: int) -> tuple[int, bool]:
     return min(mark, SLOTS), mark > 0
 
 
-def _stored_mark(path: Path) -> int | None:
+def stored_mark(path: Path) -> int | None:
     """The mark that a file holds; None if it is missing or too short."""
     try:
         with path.open("rb") as file:

@@ -3,6 +3,8 @@
 The word layout stands in ``nkgraph.kernels.words``.
 """
 
+import struct
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -122,12 +124,16 @@ def _slot(row: int, row_of: I64 | None) -> int:
     return int(row) if row_of is None else int(row_of[row])
 
 
-def _pointer_error(word: int, status: int, heap: Heap, where: Path, slot: int) -> FormatError:
+def _pointer_error(
+    word: int, status: int, heap: Heap, where: Path, slot: int | None
+) -> FormatError:
     at, length = pointer(word)
+    field = f"word 0x{word:016x}" if slot is None else f"slot {slot}"
+    offset = None if slot is None else 8 * slot
     if status == kernels.words.FLOAT_LENGTH:
-        return FormatError(where, f"slot {slot}", 8 * slot, "a float of 8 bytes", length)
+        return FormatError(where, field, offset, "a float of 8 bytes", length)
     expected = f"bytes within the {len(heap)} of {heap.path.name}"
-    return FormatError(where, f"slot {slot}", 8 * slot, expected, f"{at} to {at + length}")
+    return FormatError(where, field, offset, expected, f"{at} to {at + length}")
 
 
 def _check_utf8(
@@ -141,6 +147,57 @@ def _check_utf8(
     found = text.data[text.offsets[bad] : text.offsets[bad + 1]].tobytes()
     shown = repr(found[:40]) + ("..." if len(found) > 40 else "")
     raise FormatError(where, f"slot {slot}", 8 * slot, "text in UTF-8", shown)
+
+
+def has_texts(words: U64, valid: Bool | None) -> bool:
+    """Whether a valid row is a byte string."""
+    return bool((_is_text(words) & (True if valid is None else valid)).any())
+
+
+def decode_binary(
+    words: U64, valid: Bool | None, heap: Heap, where: Path, row_of: I64 | None = None
+) -> tuple[np.ndarray, Bool | None]:
+    """Decode one column to an object array with byte strings as ``bytes``; None where absent."""
+    rows = ALL_VALID if valid is None or valid.all() else read_only(valid)
+    words = read_only(words)
+    survey(words, rows, heap, where, row_of)
+    result = np.full(words.size, None, object)
+    texts = np.flatnonzero(_is_text(words) & (True if valid is None else valid))
+    text = gather_texts(words[texts], ALL_VALID, heap)
+    data, edges = text.data.tobytes(), text.offsets.tolist()
+    pieces = np.empty(texts.size, object)
+    pieces[:] = [data[start:stop] for start, stop in pairwise(edges)]
+    result[texts] = pieces
+    others = ~_is_text(words) & (True if valid is None else valid)
+    for tag in (FLOAT, INT):
+        chosen = np.flatnonzero(others & ((words >> np.uint64(56) == FLOAT) == (tag == FLOAT)))
+        if chosen.size:
+            column = decode_words(words[chosen], None, heap, where, chosen)
+            result[chosen] = columns.to_user(column)[0].astype(object)
+    return result, rows if rows.size else None
+
+
+def decode_one(word: int, heap: Heap, where: Path, slot: int | None = None) -> int | float | bytes:
+    """Decode one word: an integer, bytes or a float.
+
+    Raises
+    ------
+    FormatError
+        A pointer out of the heap, a float whose length is not 8.
+    """
+    tag = word >> 56
+    if tag == INLINE:
+        return (word & ((1 << 56) - 1)).to_bytes(7, "little").partition(b"\0")[0]
+    if tag not in (HEAP, FLOAT):
+        number = word & ((1 << 56) - 1)
+        return number - (1 << 56) if number >> 55 else number
+    at, length = pointer(word)
+    if (tag == FLOAT and length != 8) or (length and at + length > len(heap)):
+        status = kernels.words.FLOAT_LENGTH if tag == FLOAT and length != 8 else 0
+        raise _pointer_error(word, status, heap, where, slot)
+    data = heap.data[at : at + length].tobytes()
+    found: float = struct.unpack("<d", data)[0] if tag == FLOAT else 0.0
+    return found if tag == FLOAT else data
 
 
 def pointer(word: int) -> tuple[int, int]:
