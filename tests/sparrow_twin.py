@@ -188,6 +188,8 @@ class Twin:
         mark = self.hwm(label)
         if slot >= mark:
             raise Refused("NotFound")
+        if self.is_deleted(label, slot):
+            return
         clean = self.claim(label, slot + 1)
         self.put(label, 0, slot, TOMBSTONE, False, clean)
         words = self.words[label, 0]

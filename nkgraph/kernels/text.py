@@ -134,9 +134,10 @@ def first_bad_utf8(offsets: I64, data: U8) -> int:
 def gather_matrix(offsets: I64, data: U8, rows: I64, width: int, matrix: U8) -> None:
     """Write chosen rows into a zeroed matrix of ``width`` bytes a row."""
     for i in range(rows.size):
-        at = offsets[rows[i]]
-        length = min(width, offsets[rows[i] + 1] - at)
-        to = i * width
+        # Unsigned, so that the compiler need not think of negative positions.
+        at = np.uint64(offsets[rows[i]])
+        length = np.uint64(min(width, offsets[rows[i] + 1] - offsets[rows[i]]))
+        to = np.uint64(i * width)
         for k in range(length):
             matrix[to + k] = data[at + k]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from nkgraph.dtypes import I64, U8, U64, Bool, Int
 from nkgraph.kernels._jit import inlined, kernel
-from nkgraph.kernels.intrinsics import load_word
+from nkgraph.kernels.intrinsics import load_word, prefetch
 from nkgraph.kernels.values import store_u64
 
 OUTSIDE = 1
@@ -40,6 +40,8 @@ _PAYLOAD = np.uint64((1 << 56) - 1)
 _INLINE_TAG = np.uint64(1 << 56)
 _HEAP_TAG = np.uint64(2 << 56)
 _BLOCK = 1024
+_AHEAD = 32
+"""Slots between a word that is asked for and the one that is read."""
 
 
 @inlined
@@ -63,26 +65,34 @@ def to_int(word: np.uint64) -> Int:
 
 
 @kernel
-def all_ints(words: U64) -> bool:
-    """Whether every word decodes as an integer."""
+def decode_ints(words: U64, valid: Bool, out: I64) -> bool:
+    """Write integers, 0 where there is no value; False, early, if a word is no integer.
+
+    Words without a value are looked at too.
+    """
     for first in range(0, words.size, _BLOCK):
+        last = min(first + _BLOCK, words.size)
         others = False
-        for row in range(first, min(first + _BLOCK, words.size)):
-            others |= ((words[row] >> _TAG) - _ONE) < np.uint64(3)
+        if valid.size == 0:
+            for row in range(first, last):
+                word = words[row]
+                others |= ((word >> _TAG) - _ONE) < np.uint64(3)
+                out[row] = to_int(word)
+        else:
+            for row in range(first, last):
+                word = words[row]
+                others |= ((word >> _TAG) - _ONE) < np.uint64(3)
+                out[row] = to_int(word) * np.int64(valid[row])
         if others:
             return False
     return True
 
 
 @kernel
-def decode_ints(words: U64, valid: Bool, out: I64) -> None:
-    """Write integers; 0 where there is no value."""
-    if valid.size == 0:
-        for row in range(words.size):
-            out[row] = to_int(words[row])
-    else:
-        for row in range(words.size):
-            out[row] = to_int(words[row]) * np.int64(valid[row])
+def force_ints(words: U64, valid: Bool, out: I64) -> None:
+    """Write integers, 0 where there is no value, whatever words without a value are."""
+    for row in range(words.size):
+        out[row] = to_int(words[row]) * np.int64(valid[row])
 
 
 @kernel
@@ -150,9 +160,10 @@ def copy_text(word: np.uint64, heap: U8, length: Int, out: U8, to: Int) -> None:
         for k in range(length):
             out[to + k] = np.uint8((word >> np.uint64(8 * k)) & _BYTE)
     else:
-        at = np.int64(word & _OFFSET)
-        for k in range(length):
-            out[to + k] = heap[at + k]
+        # Unsigned, so that the compiler need not think of negative positions.
+        at, start = word & _OFFSET, np.uint64(to)
+        for j in range(np.uint64(length)):
+            out[start + j] = heap[at + j]
 
 
 @kernel
@@ -245,8 +256,9 @@ def encode_texts(offsets: I64, data: U8, base: Int, words: U64, out: U8) -> None
         else:
             length = stop - start
             words[row] = _HEAP_TAG | np.uint64(length) << _LENGTH_AT | np.uint64(base + end)
-            for k in range(length):
-                out[end + k] = data[start + k]
+            at, to = np.uint64(start), np.uint64(end)
+            for j in range(np.uint64(length)):
+                out[to + j] = data[at + j]
             end += length
 
 
@@ -263,12 +275,16 @@ def scatter_words(slots: I64, words: U64, first_slot: int, out: U64) -> None:
 @kernel
 def gather_words(words: U64, slots: I64, column: int, width: int, out: U64) -> None:
     """Write the words of slots to one column of a matrix of ``width``; 0 behind the end."""
+    place = column
     for i in range(slots.size):
+        if i + _AHEAD < slots.size:
+            prefetch(words, slots[i + _AHEAD])
         slot = slots[i]
         word = np.uint64(0)
         if slot < words.size:
             word = words[slot]
-        out[i * width + column] = word
+        out[place] = word
+        place += width
 
 
 @kernel

@@ -1,6 +1,8 @@
 """Turn what a user passes to a node store into numbers and arrays, or say what is wrong."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -18,6 +20,7 @@ WRITES = np.dtype([
     ("label", "<u4"), ("col", "<u4"), ("slot", "<u4"), ("word", "<u8"), ("present", "?"),
 ])  # fmt: skip
 """A row of a structured array of writes."""
+_NODES = np.dtype([("label", "<u4"), ("slot", "<u4")])
 _GROUPS = 1 << 12
 
 
@@ -90,7 +93,8 @@ def pairs(props: Props) -> list[tuple[int, object]]:
 def write_arrays(writes: object) -> tuple[I64, I64, I64, U64, Bool]:
     """Give labels, columns, slots, words and presence, each (n,).
 
-    From a structured array, a tuple of five arrays or scalars, or a sequence of rows.
+    From a structured array, a tuple of five arrays or scalars, an (n, 5) array, or a sequence of
+    rows.
     """
     if isinstance(writes, np.ndarray) and writes.dtype.names:
         missing = [name for name in WRITES.names or () if name not in writes.dtype.names]
@@ -100,7 +104,7 @@ def write_arrays(writes: object) -> tuple[I64, I64, I64, U64, Bool]:
     elif isinstance(writes, tuple) and any(isinstance(part, np.ndarray) for part in writes):
         parts = list(writes)
     else:
-        parts = _columns(writes, 5, "writes")
+        parts = _columns(writes, WRITES, "writes")
     if len(parts) != 5:
         raise GraphError(f"writes: {len(parts)} arrays, not label, column, slot, word, present")
     try:
@@ -127,12 +131,10 @@ def slot_arrays(node_slots: object) -> tuple[I64, I64]:
 
     From a (k, 2) array, a tuple of two arrays or scalars, or a sequence of pairs.
     """
-    if isinstance(node_slots, np.ndarray) and node_slots.ndim == 2 and node_slots.shape[1] == 2:
-        parts: list[Any] = [node_slots[:, 0], node_slots[:, 1]]
-    elif isinstance(node_slots, tuple) and any(isinstance(p, np.ndarray) for p in node_slots):
+    if isinstance(node_slots, tuple) and any(isinstance(p, np.ndarray) for p in node_slots):
         parts = list(node_slots)
     else:
-        parts = _columns(node_slots, 2, "node slots")
+        parts = _columns(node_slots, _NODES, "node slots")
     if len(parts) != 2:
         raise GraphError(f"node slots: {len(parts)} arrays, not label and slot")
     try:
@@ -143,20 +145,27 @@ def slot_arrays(node_slots: object) -> tuple[I64, I64]:
     return integers(labels, "label"), integers(slots, "slot")
 
 
-def _columns(rows: object, width: int, what: str) -> list[Any]:
-    """Turn a sequence of rows to columns."""
+def _columns(rows: object, dtype: np.dtype, what: str) -> list[Any]:
+    """Turn a sequence of rows, or an array with a column for each field, to columns."""
+    names = dtype.names or ()
+    if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.shape[1] == len(names):
+        return list(rows.T)
     if isinstance(rows, np.ndarray) or not isinstance(rows, Iterable):
         raise GraphError(f"{what}: expected rows or arrays, found {type(rows).__name__}")
-    items = [tuple(row) if isinstance(row, (tuple, list)) else row for row in rows]
+    items = rows if isinstance(rows, list) else list(rows)
     for row, item in enumerate(items):
-        if not isinstance(item, tuple) or len(item) != width:
-            raise GraphError(f"{what}: row {row} is no tuple of {width}: {item!r}")
-    if not items:
-        return [np.zeros(0, np.int64)] * width
-    columns: list[Any] = [list(column) for column in zip(*items, strict=True)]
-    if width == 5:
-        columns[3] = np.array([number(word, "word", 1 << 64) for word in columns[3]], np.uint64)
-    return columns
+        if not isinstance(item, (tuple, list)) or len(item) != len(names):
+            raise GraphError(f"{what}: row {row} is no tuple of {len(names)}: {item!r}")
+    kinds = set(map(type, chain.from_iterable(items)))
+    if all(issubclass(kind, (int, np.integer, np.bool_)) for kind in kinds):
+        with suppress(OverflowError):  # below, where the row is named
+            table = np.fromiter(map(tuple, items), dtype, len(items))
+            return [table[name] for name in names]
+    for item in items:
+        for name, value in zip(names, item, strict=True):
+            if name != "present":
+                number(value, name, 1 << (8 * dtype[name].itemsize))
+    raise GraphError(f"{what}: {sorted(kind.__name__ for kind in kinds)} are no integers")
 
 
 def group_writes(arrays: tuple[I64, I64, I64, U64, Bool]) -> list[Group]:

@@ -35,6 +35,12 @@ _COLUMN = re.compile(r"col_(0|[1-9][0-9]{0,9})\.bin")
 _LENIENT = re.compile(r"col_\+?([0-9]+)\.bin")
 
 
+def is_column(name: str) -> bool:
+    """Whether a file of this name is a column."""
+    match = _COLUMN.fullmatch(name)
+    return match is not None and int(match[1]) < 1 << 32
+
+
 def label_path(root: Path, label: int) -> Path:
     """The directory of a label."""
     return root / "nodes" / str(label)
@@ -111,9 +117,7 @@ def presence(words: U64 | None, bitmap: U8 | None, count: int) -> Bool:
 
 def column_ids(root: Path, label: int) -> list[int]:
     """Ids of the columns of a label, ascending: files named exactly ``col_{u32}.bin``."""
-    found = (_COLUMN.fullmatch(name) for name in _names(root, label))
-    ids = (int(match[1]) for match in found if match)
-    return sorted(col for col in ids if col < 1 << 32)
+    return sorted(int(name[4:-4]) for name in _names(root, label) if is_column(name))
 
 
 def listed_column_ids(root: Path, label: int) -> list[int]:

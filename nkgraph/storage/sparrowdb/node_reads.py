@@ -14,7 +14,7 @@ from nkgraph.dtypes import I64, U8, U64, Bool
 from nkgraph.errors import ClosedError, FormatError, NotFoundError
 from nkgraph.storage import columns
 from nkgraph.storage.columns import AnyColumn
-from nkgraph.storage.sparrowdb import gathering, node_files, string_heap, values
+from nkgraph.storage.sparrowdb import compaction, gathering, node_files, string_heap, values
 from nkgraph.storage.sparrowdb.node_arguments import integers, node_id, number, numbers
 from nkgraph.storage.sparrowdb.string_heap import Heap
 
@@ -320,6 +320,33 @@ class NodeReads:
             return values.decode_one(raw, self.heap, self.heap.path) == wanted
         except FormatError:
             return False
+
+    def copy_compacted(
+        self, path: str | os.PathLike[str], *, intern: bool = False
+    ) -> tuple[int, int]:
+        """Copy the whole database to a new directory, without heap bytes that nothing uses.
+
+        Parameters
+        ----------
+        path : path
+            A directory that is missing or empty.
+        intern : bool
+            Whether equal long strings of a column share their bytes.
+
+        Returns
+        -------
+        (int, int)
+            Bytes of the heap before and after.
+
+        Raises
+        ------
+        GraphError
+            The directory is not empty.
+        FormatError
+            A word points out of the heap.
+        """
+        self._check_open()
+        return compaction.copy_compacted(self._root, Path(path), intern)
 
     @staticmethod
     def unpack_node_id(node: SupportsIndex) -> tuple[int, int]:

@@ -281,14 +281,19 @@ class NodeStore(NodeReads):
         self._clean[label] = max(clean, until)
         return Fresh(clean, max(clean, until))
 
+    def _removed(self, label: int, slots: I64) -> I64:
+        """Those of some slots whose nodes are deleted."""
+        marks = self._words(label, 0)
+        if marks is None:
+            return slots[:0]
+        inside = slots[slots < min(marks.size, self._clean_below(label))]
+        return inside[marks[inside] == np.uint64(TOMBSTONE)]
+
     def _check_live(self, label: int, slots: I64) -> None:
         """Refuse slots of deleted nodes."""
-        marks = self._words(label, 0)
-        if marks is not None and slots.size:
-            inside = slots[slots < min(marks.size, self._clean_below(label))]
-            gone = inside[marks[inside] == np.uint64(TOMBSTONE)]
-            if gone.size:
-                raise GraphError(f"label {label}: the node of slot {gone[0]} was removed")
+        gone = self._removed(label, slots)
+        if gone.size:
+            raise GraphError(f"label {label}: the node of slot {gone[0]} was removed")
 
     def _check_node(self, label: int, slot: int) -> None:
         """Refuse a slot that is no node."""
@@ -570,10 +575,13 @@ class NodeStore(NodeReads):
         label, slot = node_id(node)
         with self._writing() as change:
             self._check_node(label, slot)
+            at = np.array([slot], np.int64)
+            if self._removed(label, at).size:
+                return
             fresh, mark = self._fresh(label, slot + 1), self.hwm_for_label(label)
             column_writes.blank_stale(change, label, fresh, {0}, self._missing_bitmap)
             column = self._column(change, label, 0, fresh)
-            column.add(np.array([slot], np.int64), _one(TOMBSTONE), np.zeros(1, bool))
+            column.add(at, _one(TOMBSTONE), np.zeros(1, bool))
             column.extend(mark)
             self._finish(change, durable=True)
 

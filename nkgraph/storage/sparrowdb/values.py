@@ -4,12 +4,13 @@ The word layout stands in ``nkgraph.kernels.words``.
 """
 
 import struct
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from nkgraph import kernels
+from nkgraph import kernels, threads
 from nkgraph.arrays import read_only
 from nkgraph.dtypes import I64, U64, Bool
 from nkgraph.errors import FormatError
@@ -23,6 +24,8 @@ from nkgraph.storage.values import Values
 __all__ = ["FLOAT", "HEAP", "INLINE", "INT", "TOMBSTONE", "decode_words"]
 INT, INLINE, HEAP, FLOAT = 0, 1, 2, 3
 """Tags; every other one reads as ``INT``."""
+_LEAST = 1 << 18
+"""Rows a thread; fewer are decoded faster than a thread starts."""
 ALL_VALID = read_only(np.zeros(0, bool))
 """What kernels take where every row has a value."""
 
@@ -62,12 +65,15 @@ def decode_words(
     valid = rows if rows.size else None
     if valid is not None and not valid.any():
         return columns.absent(words.size)
-    if kernels.words.all_ints(words):
-        return _ints(words, rows)
+    numbers = np.empty(words.size, np.int64)
+    if _decode_ints(words, rows, numbers):
+        return FixedColumn("int64", numbers, valid)
     found = survey(words, rows, heap, where, row_of)
     ints, texts, floats = found[:3].tolist()
     if not texts and not floats:
-        return _ints(words, rows)
+        kernels.words.force_ints(words, rows, numbers)
+        return FixedColumn("int64", numbers, valid)
+    del numbers
     if not ints and not texts:
         bits = np.empty(words.size, np.uint64)
         kernels.words.decode_floats(words, rows, heap.data, bits)
@@ -108,10 +114,14 @@ def gather_texts(words: U64, rows: Bool, heap: Heap) -> TextArray:
     return TextArray(offsets, data)
 
 
-def _ints(words: U64, rows: Bool) -> FixedColumn:
-    data = np.empty(words.size, np.int64)
-    kernels.words.decode_ints(words, rows, data)
-    return FixedColumn("int64", data, rows if rows.size else None)
+def _decode_ints(words: U64, rows: Bool, out: I64) -> bool:
+    """Decode on all threads; False if a word is no integer."""
+    decode = kernels.words.decode_ints
+    jobs = [
+        partial(decode, words[start:stop], rows[start:stop], out[start:stop])
+        for start, stop in threads.split(words.size, least=_LEAST)
+    ]
+    return all(threads.run(jobs))
 
 
 def _is_text(words: U64) -> Bool:
@@ -139,6 +149,8 @@ def _pointer_error(
 def _check_utf8(
     text: TextArray, words: U64, rows: I64 | None, where: Path, row_of: I64 | None
 ) -> None:
+    if not text.data.size or int(text.data.max()) < 0x80:
+        return  # ASCII
     bad = text.first_bad()
     if bad < 0:
         return
