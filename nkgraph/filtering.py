@@ -34,7 +34,7 @@ from nkgraph.storage.kglite.property_ranges import as_number, float_above, float
 from nkgraph.storage.text import TextArray
 
 ORDERINGS = ("<", "<=", ">", ">=")
-OPERATORS = ("==", "!=", *ORDERINGS, "in")
+OPERATORS = ("==", "!=", *ORDERINGS, "in", "startswith")
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operators.eq, "!=": operators.ne, "<": operators.lt, "<=": operators.le,
     ">": operators.gt, ">=": operators.ge,
@@ -112,6 +112,8 @@ class Condition:
                 members = _members(self.value)
                 object.__setattr__(self, "value", members)
             object.__setattr__(self, "given", tuple(map(operand, members)))
+            if self.operator == "startswith" and self.given[0].kind != "text":
+                raise GraphError(f"startswith takes a str, not {_shown(self.value)}")
         except GraphError as error:
             raise GraphError(f"{self.column}: {error}") from None
 
@@ -304,6 +306,8 @@ def _match_typed(column: FixedColumn | TextColumn, condition: Condition) -> Bool
     if operator == "in":
         members = [_exact(kind, member) for member in condition.given]
         return _match_members(column, [member for member in members if member is not None])
+    if operator == "startswith":
+        return _match_prefix(column, condition.given[0].exact)
     value = _exact(kind, condition.given[0])
     if operator in ORDERINGS and (value is None or kind == "bool"):
         return None
@@ -359,6 +363,13 @@ def _match_members(column: FixedColumn | TextColumn, members: list[Any]) -> Bool
     return np.isin(column.data, np.array(wanted, dtype))
 
 
+def _match_prefix(column: FixedColumn | TextColumn, prefix: str) -> Bool:
+    """Say which rows are texts that start with ``prefix``; no other value does."""
+    if isinstance(column, TextColumn):
+        return column.text.starts_with(prefix)
+    return np.zeros(len(column), bool)
+
+
 def _match_texts(text: TextArray, members: list[str]) -> Bool:
     """Say which rows equal any of ``members``: by hash, then byte by byte."""
     found = np.zeros(len(text), bool)
@@ -376,6 +387,20 @@ def _match_texts(text: TextArray, members: list[str]) -> Bool:
         found[rows] |= text.equals(rows, wanted, order[slots])
         slots = slots + 1
     return found
+
+
+def only_texts(condition: Condition) -> list[str] | None:
+    """Return the texts of a condition that texts alone can satisfy, for an index of texts.
+
+    None where other values satisfy it too: a date equals the text that spells it.
+    """
+    texts: list[str] = [given.exact for given in condition.given if given.kind == "text"]
+    if len(texts) < len(condition.given) or condition.operator not in ("==", "in", "startswith"):
+        return None
+    spelled = condition.operator != "startswith" and any(
+        _days(text) is not None or _seconds(text) is not None for text in texts
+    )
+    return None if spelled else texts
 
 
 # -- mixed columns ----------------------------------------------------------------------------
@@ -400,6 +425,8 @@ def _match_mixed(column: MixedColumn, condition: Condition) -> Bool:
 def _match_each(tag: int, part: kinds.Values, condition: Condition) -> list[bool]:
     """Match values that have no array form, one by one."""
     operator, given = condition.operator, condition.given
+    if operator == "startswith":
+        return [False] * len(part)
     if tag == kinds.TIMESTAMP:  # with fractions of a second, or a spelling that is not known
         exact = [_exact("timestamp", member) for member in given]
         wanted = [number for number in exact if number is not None]
