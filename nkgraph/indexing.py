@@ -331,7 +331,7 @@ class TextIndexes:
             ranges = self._columns.part_ranges(sources, number)
         entries = self._entries_now(pair, sources, ranges, number)
         if pair[0] is None:
-            entries = entries.keep(np.diff(entries.texts.offsets) > 0)
+            entries = entries.without_empty()
         return PartContents(stated, entries)
 
     def _entries_now(

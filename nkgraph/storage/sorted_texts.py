@@ -49,6 +49,22 @@ class SortedTexts:
             return self
         return SortedTexts(self.texts.take(np.flatnonzero(chosen)), self.nodes[chosen])
 
+    def without_empty(self) -> "SortedTexts":
+        """Return the entries whose text is not empty."""
+        return self.keep(np.diff(self.texts.offsets) > 0)
+
+    def first_out_of_order(self) -> int:
+        """Return the first entry that is not above the one before by (text, node), or -1."""
+        texts = self.texts
+        return int(kernels.text_keys.first_out_of_order(texts.offsets, texts.data, self.nodes))
+
+    def equals(self, other: "SortedTexts") -> bool:
+        """Whether two have the same entries."""
+        if not np.array_equal(self.nodes, other.nodes):
+            return False
+        rows = np.arange(len(self))
+        return bool(self.texts.equals(rows, other.texts, rows).all())
+
     def find(self, queries: TextArray, is_prefix: bool) -> tuple[I64, U32]:
         """Find the entries whose text equals, or starts with, each query.
 
