@@ -55,6 +55,32 @@ class Added:
     """The touched rows as of a version of theirs."""
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Entries, the rows that they are of, and the type if these are its touched rows."""
+
+    entries: SortedTexts
+    ranges: Ranges
+    touched_type: str | None = None
+
+    def search(
+        self,
+        columns: TextColumns,
+        queries: TextArray,
+        is_prefix: bool,
+        touched: Mapping[str, TouchedRows],
+    ) -> Hits:
+        """Find what queries meet among the entries whose nodes still have these rows."""
+        of_query, nodes = self.entries.find(queries, is_prefix)
+        if self.touched_type is None:
+            kept = columns.valid(nodes, self.ranges, touched)
+        else:
+            rows = columns.nodes.slots.field("row_id", nodes)
+            kept = columns.valid(nodes, self.ranges, NO_TOUCHED)
+            kept &= touched[self.touched_type].hold(rows)
+        return (of_query, nodes) if kept.all() else (of_query[kept], nodes[kept])
+
+
 class TextIndexes:
     """See the module docstring.
 
@@ -168,52 +194,45 @@ class TextIndexes:
         nodes : (h,) uint32
             Ascending within each query, each once.
         """
+        column = pair[1]
         with self._lock:
-            column, everything = pair[1], self._columns.sources(pair)
+            everything = self._columns.sources(pair)
             sources = everything if only is None else {
                 name: source for name, source in everything.items() if name == only
             }  # fmt: skip
-            touched = self._touched.get(column, NO_TOUCHED)
-            found: list[Hits] = []
-            for number in range(self._columns.part_count):
-                ranges = self._columns.part_ranges(sources, number)
-                if any(start < stop for start, stop in ranges.values()):
-                    entries = self._stored_entries(pair, everything, number)
-                    found.append(self._search(entries, queries, is_prefix, ranges, touched))
-            for name, source in sources.items():
-                for start, stop, entries in self._added_pieces(name, column, source):
-                    ranges = {name: (start, stop)}
-                    found.append(self._search(entries, queries, is_prefix, ranges, touched))
-                if name in touched:
-                    found.append(self._search_touched(name, column, source, queries, is_prefix))
-            if pair[0] is None:
-                found += self._empty(column, sources, queries)
+            pieces = self._all_pieces(pair, everything, sources)
+            touched = dict(self._touched.get(column, NO_TOUCHED))
+            for held in touched.values():
+                held.sorted()
+        found = [piece.search(self._columns, queries, is_prefix, touched) for piece in pieces]
+        if pair[0] is None:
+            found += self._empty(column, sources, queries)
         return joined(found)
 
-    def _search(
-        self,
-        entries: SortedTexts,
-        queries: TextArray,
-        is_prefix: bool,
-        ranges: Ranges,
-        touched: Mapping[str, TouchedRows],
-    ) -> Hits:
-        of_query, nodes = entries.find(queries, is_prefix)
-        kept = self._columns.valid(nodes, ranges, touched)
-        return (of_query, nodes) if kept.all() else (of_query[kept], nodes[kept])
+    def _all_pieces(
+        self, pair: Pair, everything: Mapping[str, Source], sources: Mapping[str, Source]
+    ) -> list["Piece"]:
+        """Return what is to be searched for ``sources``, which are some of ``everything``."""
+        column, pieces = pair[1], []
+        for number in range(self._columns.part_count):
+            ranges = self._columns.part_ranges(sources, number)
+            if any(start < stop for start, stop in ranges.values()):
+                entries = self._stored_entries(pair, everything, number)
+                pieces.append(Piece(entries, ranges))
+        for name, source in sources.items():
+            for start, stop, entries in self._added_pieces(name, column, source):
+                pieces.append(Piece(entries, {name: (start, stop)}))
+            if name in self._touched.get(column, NO_TOUCHED):
+                entries = self._touched_entries(name, column, source)
+                pieces.append(Piece(entries, {name: (0, source.table.row_count)}, name))
+        return pieces
 
-    def _search_touched(
-        self, name: str, column: str, source: Source, queries: TextArray, is_prefix: bool
-    ) -> Hits:
-        touched = self._touched[column][name]
-        added = self._added_of(name, column, source)
+    def _touched_entries(self, name: str, column: str, source: Source) -> SortedTexts:
+        touched, added = self._touched[column][name], self._added_of(name, column, source)
         if added.touched is None or added.touched[0] != touched.version:
             entries = self._columns.touched_entries(column, source, touched)
             added.touched = touched.version, entries
-        of_query, nodes = added.touched[1].find(queries, is_prefix)
-        kept = self._columns.valid(nodes, {name: (0, source.table.row_count)}, NO_TOUCHED)
-        kept &= touched.hold(self._columns.nodes.slots.field("row_id", nodes))
-        return of_query[kept], nodes[kept]
+        return added.touched[1]
 
     def _empty(self, column: str, sources: Mapping[str, Source], queries: TextArray) -> list[Hits]:
         """Find what the files of an index across types have not: empty texts, row by row."""
@@ -407,9 +426,10 @@ def as_texts(given: object, name: str) -> TextArray:
         given = np.asarray(given).tolist()
     if not isinstance(given, Iterable):
         raise GraphError(f"{name}: expected texts, found {type(given).__name__}")
-    items = list(given)
-    if set(map(type, items)) - {str}:
-        for row, item in enumerate(items):
-            if not isinstance(item, str):
-                raise GraphError(f"{name}: row {row} is {item!r:.60}, not a text")
-    return TextArray.from_list(items, name)
+    items = given if isinstance(given, (list, tuple)) else list(given)
+    try:
+        return TextArray.from_list(items, name)
+    except TypeError:
+        wrong = ((row, item) for row, item in enumerate(items) if not isinstance(item, str))
+        row, item = next(wrong)
+        raise GraphError(f"{name}: row {row} is {item!r:.60}, not a text") from None

@@ -303,7 +303,8 @@ class GraphReader:
         self._touched(len(queries) * max(self.segment_count, 1))
         pair = node_type, column
         of_query, nodes = self._text_indexes.find(pair, queries, name == "prefixes")
-        offsets = np.searchsorted(of_query, np.arange(len(queries) + 1))
+        offsets = np.zeros(len(queries) + 1, np.int64)
+        np.cumsum(np.bincount(of_query, minlength=len(queries)), out=offsets[1:])
         return offsets, nodes
 
     # -- of nodes and edges -------------------------------------------------------------------

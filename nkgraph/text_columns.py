@@ -157,6 +157,8 @@ class TextColumns:
                 found, at = columns.texts(column.read() if whole else column.take(rows))
                 texts.append(found)
                 nodes.append(held[at])
+        if len(texts) == 2:
+            return SortedTexts.build(texts[1], nodes[1])
         return SortedTexts.build(TextArray.concatenate(texts), np.concatenate(nodes))
 
     def _live(self, table: TypeTable, start: int, stop: int) -> tuple[U32, I64]:

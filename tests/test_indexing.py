@@ -186,8 +186,12 @@ def test_a_slot_that_several_added_rows_had(indexed_first):
         g.create_index("T", "t")
     for number, text in enumerate(["second", "third", "fourth"]):
         g.update_nodes([1], {"t": [f"{text} before"]})
+        if indexed_first:
+            assert lists(g.find_by_text("T", "t", [f"{text} before", text])) == [[1], []]
         g.remove_nodes([1])
         assert g.add_nodes("T", [10 + number], {"t": [text]}).tolist() == [1]
+        if indexed_first:
+            assert lists(g.find_by_text("T", "t", [f"{text} before", text])) == [[], [1]]
         if number == 1:
             g.update_nodes([1], {"t": ["now"]})
     g.create_index("T", "t")
@@ -412,6 +416,8 @@ def test_a_seal_writes_only_what_is_new(towns):
             n for n in index_files(towns) if before.get(n) != (generation(towns) / n).stat().st_ino
         ]
         assert not [name for name in new if "_001_" in name]
+        table = json.loads((generation(towns) / text_index_files.LIST).read_text())
+        assert [part["count"] for part in table["indexes"][1]["parts"]] == [1, 2, 1]
         assert [name for name in new if "_002_ids" in name]
         assert lists(g.find_by_text("Town", "name", "Bern")) == [[5, 7]]
         assert g.verify().ok

@@ -177,8 +177,10 @@ def engine_of(path, copy):
 def test_the_engine_uses_the_text_indexes(saved, tmp_path):
     """It answers from them alone: emptied ones show that, whole ones give all."""
     g, _ = saved
-    for pair in (("Person", "nick"), (None, "nick"), (None, "title"), ("Wide", "mixed")):
-        g.create_index(*pair)
+    for kind, column in (
+        ("Person", "nick"), (None, "nick"), (None, "title"), ("Wide", "mixed"), (None, "mixed"),
+    ):  # fmt: skip
+        g.create_index(kind, column)
     g.save(tmp_path / "native")
     g.save(tmp_path / "flat again", layout="flat")
     (generation,) = (tmp_path / "native" / "generations").iterdir()
@@ -189,7 +191,9 @@ def test_the_engine_uses_the_text_indexes(saved, tmp_path):
             want = g.ids(find(kind, column, text)[1]).tolist()
             assert want
             assert sorted(i for (i,) in rows(engine, query)) == sorted(want), query
-        assert rows(engine, "MATCH (n:Wide {mixed: 1}) RETURN n.id AS i") == [(2**40 + 1,)]
+        for node in ("n:Wide", "n"):
+            query = f"MATCH ({node} {{mixed: 1}}) RETURN n.id AS i"
+            assert rows(engine, query) == [(2**40 + 1,)]
         for meta in copy.rglob("*_index_*_meta.bin"):
             meta.write_bytes(bytes(16))
         engine, _ = engine_of(copy, tmp_path / f"emptied {number}")

@@ -333,6 +333,8 @@ def find_runs(
     O(log n) comparisons a query, ``GROUP`` queries step by step together, what each will read
     next prefetched. Keys that are not sorted give other runs, never a read out of bounds.
     """
+    if samples.size == 0:
+        skip = 0
     words = np.empty(GROUP, np.uint64)
     lows = np.empty(GROUP, np.int64)
     highs = np.empty(GROUP, np.int64)
@@ -354,12 +356,13 @@ def find_runs(
                     prefetch(offsets, (lows[lane] + highs[lane]) >> 1)
             for lane in range(lanes):
                 if lows[lane] < highs[lane]:
-                    prefetch(data, offsets[(lows[lane] + highs[lane]) >> 1])
+                    prefetch(data, offsets[(lows[lane] + highs[lane]) >> 1] + skip)
             for lane in range(lanes):
                 if lows[lane] < highs[lane]:
                     key = (lows[lane] + highs[lane]) >> 1
                     begin, end = query_offsets[first + lane], query_offsets[first + lane + 1]
-                    if compare(data, offsets[key], offsets[key + 1], queries, begin, end) < 0:
+                    at, stop_at = offsets[key] + skip, offsets[key + 1]
+                    if compare(data, at, stop_at, queries, begin + skip, end) < 0:
                         lows[lane] = key + 1
                     else:
                         highs[lane] = key

@@ -9,7 +9,7 @@ from nkgraph.arrays import read_only
 from nkgraph.dtypes import I64, U8, U32, U64, Bool
 from nkgraph.storage.text import TextArray
 
-STEP = 16
+STEP = 8
 """Keys between two samples."""
 SAMPLES_PAY = 64
 """Samples are taken once there was a query for so many keys."""
