@@ -137,31 +137,47 @@ class TextIndexes:
         if pair in self._pieces:
             return
         with self._lock:
-            sources = self._columns.sources(pair)
-            live = {name: source for name, source in sources.items() if source.table.count}
-            if not live:
-                raise NotFoundError(f"no node type has a property {column!r}")
-            pieces = {
-                number: self._build_stored(column, sources, number)
-                for number in range(self._columns.part_count)
-            }
-            held = sum(len(piece.entries) for piece in pieces.values() if piece.entries)
-            for name, source in live.items():
-                held += sum(len(piece) for _, _, piece in self._added_pieces(name, column, source))
-            if not held:
-                where = "no node type" if node_type is None else f"no {node_type}"
-                raise GraphError(f"{where} has a text as {column!r}: only texts are indexed")
-            self._pieces[pair] = pieces
-            self.changed = True
+            try:
+                self._pieces[pair] = self._build(pair)
+            finally:
+                self._forget()
+        self.changed = True
+
+    def _build(self, pair: Pair) -> dict[int, StoredPiece]:
+        """Build all pieces of an index; refuse one without an entry."""
+        node_type, column = pair
+        sources = self._columns.sources(pair)
+        live = {name: source for name, source in sources.items() if source.table.count}
+        if not live:
+            raise NotFoundError(f"no node type has a property {column!r}")
+        pieces = {
+            number: self._build_stored(column, sources, number)
+            for number in range(self._columns.part_count)
+        }
+        held = sum(len(piece.entries) for piece in pieces.values() if piece.entries)
+        for name, source in live.items():
+            held += sum(len(piece) for _, _, piece in self._added_pieces(name, column, source))
+        if not held:
+            where = "no node type" if node_type is None else f"no {node_type}"
+            raise GraphError(f"{where} has a text as {column!r}: only texts are indexed")
+        return pieces
 
     def drop(self, pair: Pair) -> None:
         """Forget an index."""
         self.check(pair)
         del self._pieces[pair]
         self.changed = True
-        if not any(column == pair[1] for _, column in self._pieces):
-            self._touched.pop(pair[1], None)
-            self._added = {key: held for key, held in self._added.items() if key[1] != pair[1]}
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what no index needs: of columns without one, updates are not taken note of."""
+        self._added = {key: held for key, held in self._added.items() if self._covers(*key)}
+        for column, held in self._touched.items():
+            kept = {name: rows for name, rows in held.items() if self._covers(name, column)}
+            self._touched[column] = kept
+
+    def _covers(self, node_type: str, column: str) -> bool:
+        return (node_type, column) in self._pieces or (None, column) in self._pieces
 
     def check(self, pair: Pair) -> None:
         """Refuse to go on without an index."""
@@ -245,7 +261,7 @@ class TextIndexes:
     def touch(self, node_type: str, rows: I64, nodes: U32, properties: Iterable[str]) -> None:
         """Take note of values that were replaced."""
         for name in properties:
-            if (node_type, name) in self._pieces or (None, name) in self._pieces:
+            if self._covers(node_type, name):
                 held = self._touched.setdefault(name, {})
                 held.setdefault(node_type, TouchedRows()).add(rows, nodes)
 

@@ -1,5 +1,6 @@
 """Text indexes of a graph: answers through changes, seals and re-opening; what is refused."""
 
+import datetime
 import itertools
 import json
 import shutil
@@ -8,6 +9,8 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import nkgraph as nk
 from nkgraph import indexing, selecting
@@ -251,6 +254,38 @@ def test_values_that_are_no_texts(tmp_path):
         assert lists(opened.find_by_prefix("T", "v", "s")) == [[3]]
 
 
+def test_updates_between_two_indexes():
+    """Of a column without an index no update is taken note of: nothing of the old one may stay."""
+    g = nk.Graph()
+    g.add_nodes("T", [0, 1, 2], {"t": ["a", "b", "c"]})
+    g.add_nodes("U", [0], {"t": ["a"]})
+    g.create_index("U", "t")
+    g.create_index("T", "t")
+    g.update_nodes([0], {"t": ["x"]})
+    assert lists(g.find_by_text("T", "t", ["a", "x"])) == [[], [0]]
+    g.drop_index("T", "t")
+    g.update_nodes([0, 1], {"t": ["y", "z"]})
+    g.create_index("T", "t")
+    assert lists(g.find_by_text("T", "t", ["a", "x", "y", "b", "z"])) == [[], [], [0], [], [1]]
+    g.drop_index("U", "t")
+    g.update_nodes([3], {"t": ["w"]})
+    g.create_index(None, "t")
+    g.drop_index("T", "t")
+    g.update_nodes([1], {"t": ["w"]})
+    assert lists(g.find_by_text(None, "t", ["w", "y", "a"])) == [[1, 3], [0], []]
+
+
+def test_a_refused_create_keeps_nothing():
+    g = nk.Graph()
+    g.add_nodes("T", [0, 1], {"t": [1, 2]})
+    for kind in ("T", None):
+        with pytest.raises(nk.GraphError):
+            g.create_index(kind, "t")
+    g.update_nodes([1], {"t": ["a"]})
+    g.create_index("T", "t")
+    assert lists(g.find_by_text("T", "t", "a")) == [[1]]
+
+
 def test_a_failed_create_leaves_nothing(monkeypatch):
     g = nk.Graph()
     g.add_nodes("T", [1], {"v": ["7"]})
@@ -332,6 +367,37 @@ def test_conditions_use_an_index(words, pair):
     assert set(table["t"].tolist()) == {"w2"}
 
 
+VALUES = st.one_of(
+    st.none(), st.sampled_from(["", "a", "a\0", "ab", "é", "2024-02-29", "1970-01-01T00:00:00"]),
+    st.sampled_from([1, 2.5, True, datetime.date(2024, 2, 29), [1], datetime.datetime(1970, 1, 1)]),
+)  # fmt: skip
+TEXTS = st.sampled_from(["", "a", "ab", "a\0", "é", "2024-02-29", "1970-01-01T00:00:00", "none"])
+WHERE = st.one_of(
+    st.tuples(st.just("t"), st.sampled_from(["==", "startswith"]), TEXTS),
+    st.tuples(st.just("t"), st.just("in"), st.lists(st.one_of(TEXTS, st.just(1)), max_size=4)),
+    st.tuples(st.just("n"), st.just(">"), st.integers(0, 9)),
+)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=30), st.lists(WHERE, max_size=3), st.data())
+def test_an_index_changes_no_answer(values, where, data):
+    g = nk.Graph()
+    g.add_nodes("T", np.arange(len(values)), {"t": values, "n": np.arange(len(values)) % 10})
+    some = data.draw(st.lists(st.integers(0, len(values) - 1), unique=True))
+    want = [g.read_nodes("T", nodes=own, where=where).rows.tolist() for own in (None, some)]
+    pair = data.draw(st.sampled_from([("T", "t"), (None, "t")]))
+    if not any(isinstance(value, str) for value in values):
+        with pytest.raises(nk.GraphError):
+            g.create_index(*pair)
+        return
+    g.create_index(*pair)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selecting, "ROWS_PAY", 0)
+        for nodes, rows in zip((None, some), want, strict=True):
+            assert g.read_nodes("T", nodes=nodes, where=where).rows.tolist() == rows
+    agree(g, *pair, ["", "a", "ab", "é"])
+
+
 def test_conditions_that_leave_an_index_alone(words):
     g, asked = words
     g.create_index("T", "t")
@@ -346,8 +412,6 @@ def test_conditions_that_leave_an_index_alone(words):
 
 
 def test_a_date_in_a_mixed_column_equals_its_text(words):
-    import datetime
-
     g, _ = words
     g.create_index("T", "t")
     g.update_nodes([3], {"t": [datetime.date(2024, 2, 29)]})
