@@ -286,12 +286,13 @@ class TextIndexes:
     ) -> StoredPiece | None:
         """Return a piece whose types had their values where they have them now.
 
-        A type that got the column since has no values in stored rows but touched ones.
+        A type that got the column since has no values in stored rows but touched ones; one that
+        has it no more lost a column without a value.
         """
         piece = self._pieces[pair].get(number)
         if piece is not None:
             for name, kind in piece.kinds.items():
-                if name not in sources or sources[name].kind != kind:
+                if name in sources and sources[name].kind != kind:
                     return None
         return piece
 

@@ -266,7 +266,7 @@ class _State:
         sources = held.sources(pair)
         ranges = held.part_ranges(sources, part.segment)
         now = {n: (sources[n].kind, stop - start) for n, (start, stop) in ranges.items()}
-        stated = {n: now.get(n) for n in part.sources} == part.sources
+        stated = all(now.get(n, source) == source for n, source in part.sources.items())
         if not stated or not is_current(self.stored, part):
             problem = "is stale: it was taken from other columns, and is not believed"
             yield self._finding(path / text_index_files.LIST, name, problem)
