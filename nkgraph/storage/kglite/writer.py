@@ -335,7 +335,8 @@ def _known_columns(contents: Contents) -> dict[str, set[str]]:
         aliases = contents.settings.get(key)
         if isinstance(aliases, dict):
             for name, alias in aliases.items():
-                known.setdefault(name, {"id", "title"}).add(alias)
+                if isinstance(alias, str):
+                    known.setdefault(name, {"id", "title"}).add(alias)
     return known
 
 
