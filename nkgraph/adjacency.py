@@ -29,8 +29,8 @@ from nkgraph.part_rows import (
     TypeIndex,
 )
 from nkgraph.stitching import CountPart, IndexPart, SegmentRows
-from nkgraph.storage.kglite.reader import Stored
 from nkgraph.storage.kglite.stitch import RowCache
+from nkgraph.storage.stored import StoredGraph
 
 __all__ = ["SIDES", "Adjacency", "slice_of"]
 
@@ -50,7 +50,7 @@ class Adjacency:
         self,
         nodes: NodeTable,
         edges: EdgeTable,
-        stored: Stored | None,
+        stored: StoredGraph | None,
         cache: RowCache | None = None,
     ) -> None:
         self._nodes = nodes

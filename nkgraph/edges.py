@@ -13,15 +13,16 @@ from nkgraph import build, kernels, threads
 from nkgraph.arrays import read_only
 from nkgraph.dtypes import ENDPOINTS, I64, MAX_IDS, TOMBSTONE, U32, U64, Bool
 from nkgraph.errors import FormatError, GraphError, LimitError, NotFoundError
-from nkgraph.nodes import NO_IDS, as_ids, candidate_hashes
+from nkgraph.nodes import as_ids, candidate_hashes
 from nkgraph.search import find_sorted
 from nkgraph.storage import checks
 from nkgraph.storage.columns import AnyColumn
 from nkgraph.storage.growing import GrowingColumn, Part
 from nkgraph.storage.kglite.names import fnv1a
-from nkgraph.storage.kglite.reader import Stored
 from nkgraph.storage.kglite.segment import Segment
 from nkgraph.storage.records import Records
+from nkgraph.storage.stored import StoredGraph
+from nkgraph.type_table import NO_IDS
 
 
 class ConnectionTable:
@@ -32,7 +33,7 @@ class ConnectionTable:
     """
 
     def __init__(
-        self, name: str, records: Records, stored: Stored | None = None, base_count: int = 0
+        self, name: str, records: Records, stored: StoredGraph | None = None, base_count: int = 0
     ) -> None:
         self.name = name
         self.hash = fnv1a(name)
@@ -128,7 +129,7 @@ class ConnectionTable:
             }
         return self._properties
 
-    def _stored_names(self, stored: Stored) -> list[str]:
+    def _stored_names(self, stored: StoredGraph) -> list[str]:
         if stored.native is not None:
             entry = stored.connection_types.get(self.name)
             return [] if entry is None else sorted(entry.properties)
@@ -248,7 +249,7 @@ class EdgeTable:
     an edge is removed: then those of its segment are copied to memory.
     """
 
-    def __init__(self, stored: Stored | None = None) -> None:
+    def __init__(self, stored: StoredGraph | None = None) -> None:
         self._stored = stored
         self.records = Records(
             ENDPOINTS, [] if stored is None else [s.endpoints for s in stored.segments]
@@ -406,7 +407,7 @@ def _add_by_code(
             table.add(at + np.uint32(edges.start), part)
 
 
-def _stored_tables(stored: Stored, records: Records) -> dict[str, ConnectionTable]:
+def _stored_tables(stored: StoredGraph, records: Records) -> dict[str, ConnectionTable]:
     counts = _native_counts(stored) if stored.native is not None else _scanned_counts(stored)
     return {
         name: ConnectionTable(name, records, stored, count)
@@ -415,7 +416,7 @@ def _stored_tables(stored: Stored, records: Records) -> dict[str, ConnectionTabl
     }
 
 
-def _native_counts(stored: Stored) -> dict[str, int]:
+def _native_counts(stored: StoredGraph) -> dict[str, int]:
     counts = stored.metadata.get("edge_type_counts")
     path = stored.path / "metadata.json"
     if not isinstance(counts, dict) or not all(isinstance(v, int) for v in counts.values()):
@@ -426,7 +427,7 @@ def _native_counts(stored: Stored) -> dict[str, int]:
     return counts
 
 
-def _scanned_counts(stored: Stored) -> dict[str, int]:
+def _scanned_counts(stored: StoredGraph) -> dict[str, int]:
     hashes = candidate_hashes(stored)
     counts = np.zeros(hashes.size, np.int64)
     for segment in stored.segments:

@@ -14,7 +14,6 @@ from nkgraph import build, ids
 from nkgraph.adjacency import SIDES
 from nkgraph.dtypes import ENDPOINTS, I64, NODE_SLOT, TOMBSTONE, U32, U64
 from nkgraph.edges import ConnectionTable
-from nkgraph.nodes import TypeTable
 from nkgraph.storage import columns
 from nkgraph.storage.columns import AnyColumn, FixedColumn
 from nkgraph.storage.kglite import edge_properties
@@ -24,6 +23,7 @@ from nkgraph.storage.kglite.id_lookup import SortedIds
 from nkgraph.storage.kglite.names import fnv1a
 from nkgraph.storage.kglite.property_ranges import Pair, Summary, of_column
 from nkgraph.storage.kglite.segment import Segment
+from nkgraph.type_table import TypeTable
 
 if TYPE_CHECKING:
     from nkgraph.graph import Graph

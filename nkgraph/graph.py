@@ -1,6 +1,6 @@
 """Graph: what a user holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +16,12 @@ from nkgraph.errors import GraphError
 from nkgraph.nodes import as_ids
 from nkgraph.opening import open_path
 from nkgraph.reading import GraphReader
+from nkgraph.report import Report
 from nkgraph.storage import generations, intake
 from nkgraph.storage.columns import AnyColumn
 from nkgraph.storage.files import WriterLock
 from nkgraph.storage.kglite.names import Names, check_name, fnv1a
-from nkgraph.verifying import Report, verify
+from nkgraph.verifying import verify
 
 Properties = Mapping[str, object] | None
 
@@ -516,14 +517,18 @@ def create(path: str | PathLike[str]) -> Graph:
 
 
 def open_graph(
-    path: str | PathLike[str], mode: str = "r", cache: str | PathLike[str] | None = None
+    path: str | PathLike[str],
+    mode: str = "r",
+    cache: str | PathLike[str] | None = None,
+    property_names: Iterable[str] = (),
 ) -> Graph:
     """Open a graph directory: ``nkgraph.open``.
 
     Parameters
     ----------
     path : path
-        A native directory, or one of kglite: flat, segmented, or behind ``CURRENT``.
+        A native directory, one of kglite (flat, segmented, or behind ``CURRENT``), or a
+        SparrowDB database.
     mode : {"r", "r+"}
         ``"r"`` reads, and writes nothing at all. ``"r+"`` is for native directories: additions
         are kept in memory until ``save``, and other writers are locked out.
@@ -533,6 +538,9 @@ def open_graph(
         stitch together: they are then mapped files, kept for the next opening, instead of
         arrays on the heap. Without it only rows that would take more than half of the memory go
         to files, in ``NKGRAPH_CACHE_DIR`` or the system's folder for temporary files.
+    property_names : iterable of str, optional
+        Of a SparrowDB database: names to try for columns whose names its log no longer holds;
+        without a name such a column is ``col_{number}``.
 
     Returns
     -------
@@ -564,10 +572,12 @@ def open_graph(
             raise GraphError(f'{root} is no native directory: open it "r" and save it elsewhere')
         lock = WriterLock(root)
     try:
-        opened = open_path(root)
+        opened = open_path(root, property_names)
         if mode == "r+" and opened.stored.native is None:
             opened.close()
-            raise GraphError(f'{root} was written by kglite: open it "r" and save it elsewhere')
+            raise GraphError(
+                f'{root} is of {opened.stored.format}: open it "r" and save it elsewhere'
+            )
     except BaseException:
         if lock is not None:
             lock.close()

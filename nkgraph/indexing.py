@@ -21,15 +21,16 @@ import numpy as np
 
 from nkgraph.dtypes import I64, U32
 from nkgraph.errors import GraphError, NotFoundError
-from nkgraph.nodes import NO_IDS, NodeTable
+from nkgraph.nodes import NodeTable
 from nkgraph.storage.kglite import text_index_files
 from nkgraph.storage.kglite.contents import LinkedSegment, SegmentContents
 from nkgraph.storage.kglite.names import check_name, fnv1a
-from nkgraph.storage.kglite.reader import Stored
 from nkgraph.storage.kglite.text_index_files import IndexContents, Listed, Pair, PartContents
 from nkgraph.storage.sorted_texts import SortedTexts
+from nkgraph.storage.stored import StoredGraph
 from nkgraph.storage.text import TextArray
 from nkgraph.text_columns import Ranges, Source, TextColumns, TouchedRows
+from nkgraph.type_table import NO_IDS
 
 Hits = tuple[I64, U32]
 """Which query each hit is of, and its node."""
@@ -87,11 +88,11 @@ class TextIndexes:
     Parameters
     ----------
     nodes : NodeTable
-    stored : Stored, optional
+    stored : StoredGraph, optional
         The directory that the graph was opened from.
     """
 
-    def __init__(self, nodes: NodeTable, stored: Stored | None) -> None:
+    def __init__(self, nodes: NodeTable, stored: StoredGraph | None) -> None:
         self._columns = TextColumns(nodes, stored)
         self._stored = stored
         self._pieces: dict[Pair, dict[int, StoredPiece]] = {}
@@ -104,7 +105,7 @@ class TextIndexes:
         if stored is not None and stored.native is not None:
             self._take_listed(stored)
 
-    def _take_listed(self, stored: Stored) -> None:
+    def _take_listed(self, stored: StoredGraph) -> None:
         """Take the indexes of a native directory; parts that are stale are left out."""
         entries = stored.native or {}
         listed = text_index_files.read_list(stored.path, entries, len(stored.segments))
@@ -391,7 +392,7 @@ class TextIndexes:
         return entries.keep(self._columns.valid(entries.nodes, ranges, NO_TOUCHED))
 
 
-def is_current(stored: Stored, part: Listed) -> bool:
+def is_current(stored: StoredGraph, part: Listed) -> bool:
     """Whether a part of an index was taken from the columns that lie beside it."""
     rows = stored.segments[part.segment].row_counts
     stamp = text_index_files.stamp_of(stored.native or {}, part.segment, part.sources)

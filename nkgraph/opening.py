@@ -1,5 +1,6 @@
 """Find out what a path holds, and open it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,13 +9,15 @@ from nkgraph.storage import generations
 from nkgraph.storage.files import ReadHold
 from nkgraph.storage.kglite.metadata import META
 from nkgraph.storage.kglite.reader import Stored
+from nkgraph.storage.sparrowdb import catalog, database
+from nkgraph.storage.stored import StoredGraph
 
 
 @dataclass
 class Opened:
     """An opened directory and the hold that keeps its generation."""
 
-    stored: Stored
+    stored: StoredGraph
     hold: ReadHold | None
 
     def close(self) -> None:
@@ -23,8 +26,10 @@ class Opened:
             self.hold.close()
 
 
-def open_path(root: Path) -> Opened:
-    """Open a native directory or a kglite one: behind CURRENT, segmented or flat.
+def open_path(root: Path, property_names: Iterable[str] = ()) -> Opened:
+    """Open a native directory, one of kglite (behind CURRENT, segmented or flat) or of SparrowDB.
+
+    ``property_names`` are tried for columns of SparrowDB whose names are not known.
 
     Raises
     ------
@@ -46,11 +51,20 @@ def open_path(root: Path) -> Opened:
         except BaseException:
             hold.close()
             raise
-    if not (root / META).exists():
-        found = sorted(child.name for child in root.iterdir())[:5]
-        raise FormatError(
-            root, "format", None,
-            f"{generations.CURRENT} (native, kglite 0.13) or {META} (kglite)",
-            ", ".join(found) or "an empty directory",
-        )  # fmt: skip
-    return Opened(Stored(root), None)
+    if (root / META).exists():
+        return Opened(Stored(root), None)
+    if database.is_database(root):
+        return Opened(database.Database(root, property_names), None)
+    raise _unknown(root)
+
+
+def _unknown(root: Path) -> FormatError:
+    found = ", ".join(sorted(child.name for child in root.iterdir())[:5]) or "an empty directory"
+    remedy = None
+    if database.is_node_store(root):
+        remedy = "nkgraph.storage.sparrowdb.NodeStore opens nodes without a catalog"
+    expected = (
+        f"{generations.CURRENT} (native, kglite 0.13), {META} (kglite) or "
+        f"{catalog.NAME} (SparrowDB)"
+    )
+    return FormatError(root, "format", None, expected, found, remedy)

@@ -1,5 +1,6 @@
 """The reading half of a graph: counts, look-ups, rows and property tables."""
 
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -12,14 +13,14 @@ from nkgraph.dtypes import I64, NO_NODE, TEXT, U32, U64
 from nkgraph.edges import EdgeTable
 from nkgraph.errors import ClosedError, GraphError, NotFoundError
 from nkgraph.indexing import TextIndexes, as_texts
-from nkgraph.nodes import NodeTable, TypeTable
+from nkgraph.nodes import NodeTable
 from nkgraph.opening import Opened
 from nkgraph.storage import files
 from nkgraph.storage.files import WriterLock
-from nkgraph.storage.kglite import metadata
 from nkgraph.storage.kglite.names import Names
 from nkgraph.storage.kglite.stitch import RowCache
 from nkgraph.table import Column, Table
+from nkgraph.type_table import TypeTable
 
 Direction = Literal["out", "in", "both"]
 RELEASE_AFTER = 64
@@ -39,12 +40,16 @@ class GraphReader:
         self._closed = False
         self._look_ups = 0
         self._cache: Path | None = None
+        self._making = threading.Lock()
         self._attach(None)
 
     def _attach(self, opened: Opened | None) -> None:
-        """Take the state of an opened directory, or of an empty graph."""
-        stored = None if opened is None else opened.stored
+        """Take an opened directory, or an empty graph; its tables are made when first used."""
         self._opened = opened
+        self._attached = False
+
+    def _make_tables(self) -> None:
+        stored = None if self._opened is None else self._opened.stored
         self._names = Names() if stored is None else stored.names.copy()
         self._nodes_table = NodeTable(stored)
         self._edges_table = EdgeTable(stored)
@@ -74,6 +79,11 @@ class GraphReader:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("the graph is closed")
+        if not self._attached:
+            with self._making:
+                if not self._attached:
+                    self._make_tables()
+                    self._attached = True
 
     def _touched(self, count: int) -> None:
         """Take note of ``count`` look-ups on maps, and keep what they leave resident bounded."""
@@ -103,16 +113,15 @@ class GraphReader:
 
     @property
     def format(self) -> str:
-        """``"memory"``, ``"nkgraph"`` or ``"kglite"``."""
+        """``"memory"``, ``"nkgraph"``, ``"kglite"`` or ``"sparrowdb"``."""
         if self._root is None:
             return "memory"
-        stored = None if self._opened is None else self._opened.stored
-        return "nkgraph" if stored is None or stored.native is not None else "kglite"
+        return "nkgraph" if self._opened is None else self._opened.stored.format
 
     @property
     def segment_count(self) -> int:
         """Number of segments in the directory; 0 for a graph in memory."""
-        return 0 if self._opened is None else len(self._opened.stored.segments)
+        return 0 if self._opened is None else self._opened.stored.segment_count
 
     @property
     def node_count(self) -> int:
@@ -140,8 +149,7 @@ class GraphReader:
         self._check_open()
         if self._labels is None:
             assert self._opened is not None
-            directory = self._opened.stored.path
-            self._labels = metadata.read_labels(directory, self._nodes.slot_count)
+            self._labels = self._opened.stored.labels()
         return dict(self._labels)
 
     def __repr__(self) -> str:

@@ -12,13 +12,13 @@ from nkgraph.dtypes import I64, U32, Bool
 from nkgraph.errors import GraphError
 from nkgraph.filtering import Condition, evaluate, only_texts
 from nkgraph.indexing import TextIndexes
-from nkgraph.nodes import TypeTable
 from nkgraph.storage import columns
 from nkgraph.storage.columns import AnyColumn, MixedColumn
 from nkgraph.storage.growing import GrowingColumn
 from nkgraph.storage.kglite.names import fnv1a
 from nkgraph.storage.kglite.property_ranges import may_match
 from nkgraph.storage.text import TextArray
+from nkgraph.type_table import TypeTable
 
 ROWS_PAY = 64
 """Rows that are looked at in the time of one look-up in an index."""

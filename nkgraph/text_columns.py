@@ -6,13 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from nkgraph.dtypes import I64, U32, Bool
-from nkgraph.nodes import NO_IDS, NodeTable, TypeTable
+from nkgraph.nodes import NodeTable
 from nkgraph.search import find_sorted
 from nkgraph.storage import columns
-from nkgraph.storage.kglite.reader import Stored
 from nkgraph.storage.kglite.text_index_files import Pair
 from nkgraph.storage.sorted_texts import SortedTexts
+from nkgraph.storage.stored import StoredGraph
 from nkgraph.storage.text import TextArray
+from nkgraph.type_table import NO_IDS, TypeTable
 
 Ranges = Mapping[str, tuple[int, int]]
 """First row, and the one behind the last, by node type."""
@@ -73,11 +74,11 @@ class TextColumns:
     Parameters
     ----------
     nodes : NodeTable
-    stored : Stored, optional
+    stored : StoredGraph, optional
         The directory that the graph was opened from.
     """
 
-    def __init__(self, nodes: NodeTable, stored: Stored | None) -> None:
+    def __init__(self, nodes: NodeTable, stored: StoredGraph | None) -> None:
         self.nodes = nodes
         self._stored = stored
         self._aliases: dict[str, dict[str, str]] = {}

@@ -5,9 +5,7 @@ In a foreign one, what kglite leaves behind is found too: indexes that were not 
 of type order (typed look-ups then miss edges), edges listed twice.
 """
 
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +15,9 @@ from nkgraph import build, ids
 from nkgraph.adjacency import SIDES
 from nkgraph.dtypes import I64, TOMBSTONE, U32, U64, Bool
 from nkgraph.edges import EdgeTable, check_ends
-from nkgraph.errors import FormatError
 from nkgraph.indexing import is_current
-from nkgraph.nodes import NodeTable, TypeTable
+from nkgraph.nodes import NodeTable
+from nkgraph.report import Check, Finding, Report, guarded
 from nkgraph.storage import checks, files
 from nkgraph.storage.columns import AnyColumn
 from nkgraph.storage.kglite import text_index_files
@@ -28,43 +26,22 @@ from nkgraph.storage.kglite.property_ranges import NumericRange, TextSet, of_col
 from nkgraph.storage.kglite.reader import Stored
 from nkgraph.storage.kglite.segment import Rows, Segment
 from nkgraph.storage.kglite.text_index_files import Listed, Pair
+from nkgraph.storage.sparrowdb.database import Database
+from nkgraph.storage.stored import StoredGraph
 from nkgraph.text_columns import TextColumns
+from nkgraph.type_table import TypeTable
+from nkgraph.verifying_database import verify_database
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One rule that does not hold: where, and what is wrong."""
-
-    file: str
-    field: str
-    offset: int | None
-    problem: str
-
-    def __str__(self) -> str:
-        at = "" if self.offset is None else f" at byte {self.offset}"
-        return f"{self.file}: {self.field}{at}: {self.problem}"
-
-
-@dataclass(frozen=True)
-class Report:
-    """What ``Graph.verify`` found; ``ok`` if nothing."""
-
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether every rule holds."""
-        return not self.findings
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.findings)) or "every rule holds"
-
-
-Check = Callable[[], Iterator[Finding]]
-
-
-def verify(stored: Stored) -> Report:
+def verify(stored: StoredGraph) -> Report:
     """Run all checks on a directory. Reads every byte; allocates rows and indexes anew."""
+    if isinstance(stored, Database):
+        return verify_database(stored)
+    assert isinstance(stored, Stored)
+    return _verify_directory(stored)
+
+
+def _verify_directory(stored: Stored) -> Report:
     state = _State(stored)
     found: list[Finding] = []
     checks: list[Check] = [
@@ -72,25 +49,13 @@ def verify(stored: Stored) -> Report:
         state.edge_properties, state.leftovers, state.joined,
     ]  # fmt: skip
     for check in checks:
-        found += _guarded(check)
+        found += guarded(check)
     tables: list[Check] = []
-    found += _guarded(lambda: state.list_tables(tables))
-    found += _guarded(lambda: state.list_text_indexes(tables))
+    found += guarded(lambda: state.list_tables(tables))
+    found += guarded(lambda: state.list_text_indexes(tables))
     for check in tables:  # one by one: damage to the columns of a type says nothing of others
-        found += _guarded(check)
+        found += guarded(check)
     return Report(list(dict.fromkeys(found)))
-
-
-def _guarded(check: Check) -> Iterator[Finding]:
-    """Run a check; what cannot even be read is a finding too."""
-    try:
-        with warnings.catch_warnings():
-            # Differing counts are a finding of their own.
-            warnings.filterwarnings("ignore", "(?s).*the arrays are believed", RuntimeWarning)
-            yield from check()
-    except FormatError as error:
-        problem = f"expected {error.expected}, found {error.found}"
-        yield Finding(error.path, error.field, error.offset, problem)
 
 
 def _live_count(segment: Segment) -> int:

@@ -309,7 +309,9 @@ def test_paths_that_are_no_graph(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(nk.FormatError, match="expected a graph directory, found a file"):
         nk.open(tmp_path / "file")
-    with pytest.raises(nk.FormatError, match=r"CURRENT .* or disk_graph_meta.json .* found file"):
+    with pytest.raises(
+        nk.FormatError, match=r"CURRENT .* disk_graph_meta.json .* catalog.tlv .* found file"
+    ):
         nk.open(tmp_path)
 
 

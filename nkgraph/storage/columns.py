@@ -124,7 +124,7 @@ def concatenate(parts: Sequence[AnyColumn]) -> AnyColumn:
     if len(own) != 1 or own == {"mixed"}:
         return MixedColumn(Values.concatenate([to_values(part) for part in parts]))
     kind = own.pop()
-    same = [part if part.kind == kind else _nothing(kind, len(part)) for part in parts]
+    same = [part if part.kind == kind else nothing(kind, len(part)) for part in parts]
     valid = None
     if any(part.valid is not None for part in same):
         valid = np.concatenate([
@@ -143,7 +143,8 @@ def _widened(column: AnyColumn) -> AnyColumn:
     return column
 
 
-def _nothing(kind: str, length: int) -> AnyColumn:
+def nothing(kind: str, length: int) -> AnyColumn:
+    """Return a typed column of absent values."""
     valid = np.zeros(length, bool)
     if kind == "text":
         return TextColumn(TextArray.empty(length), valid)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nkgraph.dtypes import U32
 from nkgraph.errors import FormatError
 from nkgraph.storage import files
 from nkgraph.storage.kglite import extras, metadata, names
@@ -80,6 +81,20 @@ class Stored:
             node, edge = segment.last_node, edge + int(segment.endpoints.size)
             found.append(segment)
         return found
+
+    @property
+    def format(self) -> str:
+        """Whose directory it is."""
+        return "kglite" if self.native is None else "nkgraph"
+
+    @property
+    def segment_count(self) -> int:
+        """How many segments there are."""
+        return len(self.segments)
+
+    def labels(self) -> dict[str, U32]:
+        """Return the nodes that carry a further label, by label."""
+        return metadata.read_labels(self.path, self.slot_count)
 
     @cached_property
     def edge_properties(self) -> EdgeProperties | SegmentedEdgeProperties:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from nkgraph import kernels
+from nkgraph.arrays import read_only
 from nkgraph.dtypes import I64, U8, U64, Bool
 from nkgraph.errors import FormatError
 from nkgraph.storage import files
@@ -112,6 +113,13 @@ def presence(words: U64 | None, bitmap: U8 | None, count: int) -> Bool:
         present[:held] = True
     elif held:
         kernels.bitmap.unpack_bits(bitmap, present[:held])
+    return present
+
+
+def presence_of(bitmap: U8, slots: I64) -> Bool:
+    """The bits of chosen slots, none of them negative; (k,) bool."""
+    present = np.empty(slots.size, bool)
+    kernels.bitmap.gather_bits(bitmap, read_only(slots), present)
     return present
 
 
