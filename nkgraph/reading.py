@@ -44,9 +44,14 @@ class GraphReader:
         self._attach(None)
 
     def _attach(self, opened: Opened | None) -> None:
-        """Take an opened directory, or an empty graph; its tables are made when first used."""
+        """Take an opened directory, or an empty graph.
+
+        Tables are made when they are first used, where that takes more than headers.
+        """
         self._opened = opened
-        self._attached = False
+        self._attached = opened is None or opened.stored.native is not None
+        if self._attached:
+            self._make_tables()
 
     def _make_tables(self) -> None:
         stored = None if self._opened is None else self._opened.stored

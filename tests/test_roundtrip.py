@@ -86,7 +86,7 @@ def test_a_graph_behind_current_of_kglite_is_read(data, tmp_path):
     (tmp_path / "seg_000").mkdir()
     with nk.open(tmp_path) as g:
         assert (g.format, g.node_count) == ("kglite", 46)
-    with pytest.raises(nk.GraphError, match="written by kglite"):
+    with pytest.raises(nk.GraphError, match="is of kglite"):
         nk.open(tmp_path, "r+")
 
 
