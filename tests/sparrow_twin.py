@@ -80,11 +80,16 @@ class Twin:
         return self.disk.get(label, 0)
 
     def hwm(self, label):
-        return self.marks.get(label, self.disk_hwm(label))
+        return self.marks[label] if label in self.marks else self.disk_hwm(label)
+
+    def clean_below(self, label):
+        if label not in self.clean:
+            self.clean[label] = self.disk_hwm(label)
+        return self.clean[label]
 
     def claim(self, label, until):
         """Slots from the mark on hold what a lost writer left: it is not theirs."""
-        clean = self.clean.setdefault(label, self.disk_hwm(label))
+        clean = self.clean_below(label)
         for col in self.columns(label):
             for slot in range(clean, until):
                 if slot < len(self.words[label, col]):
@@ -93,13 +98,15 @@ class Twin:
         self.clean[label] = max(clean, until)
         return clean
 
-    def put(self, label, col, slot, word, present, clean):
-        known = (label, col) in self.words
+    def put(self, label, col, slot, word, present, clean, before=None):
+        """Write a word; a first bitmap goes by the words that were there ``before`` the batch."""
         words = self.words.setdefault((label, col), [])
         if present and (label, col) not in self.bits:
-            old = enumerate(words[:clean]) if known else ()
+            old = words if before is None else before.get((label, col), [])
             self.bits[label, col] = {
-                place for place, held in old if held and (col, held) != (0, TOMBSTONE)
+                place
+                for place, held in enumerate(old[:clean])
+                if held and (col, held) != (0, TOMBSTONE)
             }
         words.extend([0] * (slot + 1 - len(words)))
         words[slot] = word
@@ -108,7 +115,7 @@ class Twin:
 
     def is_deleted(self, label, slot):
         marks = self.words.get((label, 0), [])
-        clean = self.clean.get(label, self.disk_hwm(label))
+        clean = self.clean_below(label)
         return slot < min(len(marks), clean) and marks[slot] == TOMBSTONE
 
     def check(self, label, slot):
@@ -126,8 +133,9 @@ class Twin:
     # -- operations ----------------------------------------------------------------------------
 
     def create(self, label, props):
-        self.marks[label] = slot = self.hwm(label)
+        slot = self.hwm(label)
         words = self.encoded(props)
+        self.marks[label] = slot
         clean = self.claim(label, slot + 1)
         for col in set(self.columns(label)) | set(words):
             self.put(label, col, slot, words.get(col, 0), col in words, clean)
@@ -143,10 +151,15 @@ class Twin:
             raise Refused("Graph")
         words = self.encoded(props)
         clean = self.claim(label, slot + 1)
+        self.first_mark(label)
         for col, word in words.items():
             self.put(label, col, slot, word, True, clean)
         self.raise_mark(label, slot + 1)
         return label * 2**32 + slot
+
+    def first_mark(self, label):
+        """What is written from now on is not to be taken for nodes."""
+        self.disk[label] = self.disk_hwm(label)
 
     def raise_mark(self, label, mark):
         self.marks[label] = max(self.hwm(label), mark)
@@ -161,8 +174,11 @@ class Twin:
             tops[label] = max(tops.get(label, 0), slot + 1)
         for label, top in tops.items():
             cleans[label] = self.claim(label, top)
+        for label, _ in node_slots:
+            self.first_mark(label)
+        before = {place: list(words) for place, words in self.words.items()}
         for label, col, slot, word, present in writes:
-            self.put(label, col, slot, word, present, cleans[label])
+            self.put(label, col, slot, word, present, cleans[label], before)
         for label, slot in node_slots:
             self.raise_mark(label, slot + 1)
 

@@ -388,6 +388,21 @@ def lock_directory(root: Path) -> DirectoryLock | WriterLock:
     return DirectoryLock(handle)
 
 
+def is_unlocked(root: Path) -> bool:
+    """Whether no writer has ``lock_directory`` on a directory; nothing is written."""
+    path = root / WriterLock.NAME
+    if sys.platform != "win32" and not path.exists():
+        path = root
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return not path.exists()
+    try:
+        return _try_lock(handle, shared=True)
+    finally:
+        os.close(handle)
+
+
 class ReadHold:
     """What keeps a generation from being removed while a reader has it.
 

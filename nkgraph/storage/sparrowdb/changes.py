@@ -4,13 +4,17 @@ A ``Change`` is first written down, then applied. Before its first write it read
 every range that it will touch, so that what fails half-way can be undone.
 
 A process that dies cannot undo. New nodes need no more than the order of writes: until the mark
-is raised nobody sees them. A change of several values of existing nodes puts the old bytes aside
-first, in ``ROOT/.nkgraph-undo``, and the next writer takes it back:
+is raised nobody sees them. A change of existing nodes puts the old bytes aside first, in
+``ROOT/.nkgraph-undo``, and the next writer takes it back:
 
     line 1  magic and version
     line 2  JSON: crc32 of line 3 and what follows it
-    line 3  JSON: list of [path below ROOT, byte, length]
+    line 3  JSON: {"files": [[path below ROOT, size or null, [[byte, length], ...]], ...],
+                   "marks": {directory: hwm.bin in hexadecimal, or null}}
     then    the old bytes, one range after the other
+
+Files get their old sizes back only while the marks are as they were: else another program has
+added nodes since, and what was appended is left alone. So are the bytes appended to the heap.
 """
 
 import contextlib
@@ -20,6 +24,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from nkgraph.errors import FormatError
 from nkgraph.storage import files
@@ -51,8 +56,17 @@ class _Publish:
 
 
 @dataclass(frozen=True)
+class _Rename:
+    path: Path
+    target: Path
+
+
+@dataclass(frozen=True)
 class _Barrier:
     pass
+
+
+_Step: TypeAlias = _Write | _Extend | _Publish | _Rename | _Barrier
 
 
 @dataclass
@@ -80,10 +94,12 @@ class Change:
         self.named: set[Path] = set()
         """Directories in which names appeared that were not synced since."""
         self._sync = sync
-        self._steps: list[_Write | _Extend | _Publish | _Barrier] = []
+        self._steps: list[_Step] = []
         self._before: dict[Path, _Before] = {}
         self._made: list[Path] = []
-        self._journaled = False
+        self._journaled = self._settled = False
+        self.broken = False
+        """Whether taking back failed."""
 
     # -- writing down --------------------------------------------------------------------------
 
@@ -101,6 +117,10 @@ class Change:
         beside = path.with_name(temporary) if temporary else files.beside_name(path)
         self._steps.append(_Publish(path, beside, data))
 
+    def rename(self, path: Path, target: Path) -> None:
+        """Give a file another name in its directory, in place of what has that name."""
+        self._steps.append(_Rename(path, target))
+
     def barrier(self) -> None:
         """Make what comes before durable before anything that comes after."""
         self._steps.append(_Barrier())
@@ -116,7 +136,7 @@ class Change:
         for step in steps:
             self._remember(step)
         try:
-            if journal and any(ranges.ranges for ranges in self._before.values()):
+            if journal and self._before:
                 self._write_journal()
             for path, group in _grouped(steps):
                 if path is None:
@@ -133,7 +153,7 @@ class Change:
             self.sync()
             if self._journaled:
                 (self.root / JOURNAL).unlink()
-                self._journaled = False
+                self._settled = True
                 if self._sync:
                     files.fsync_directory(self.root)
         except BaseException as error:
@@ -152,32 +172,42 @@ class Change:
         self.named.clear()
 
     def undo(self, error: BaseException) -> None:
-        """Take back all that was applied.
+        """Take back all that was applied, the last first, so that a raised mark goes first.
 
-        If that fails too, ``error`` gets a note, and an attribute of this change says so.
+        If that fails too, ``error`` gets a note, and ``broken`` is set: what is left is for
+        ``recover``, or lies behind the mark, or it is the whole change.
         """
-        for path, before in self._before.items():
+        if self.broken:
+            return
+        if self._settled:
+            try:
+                self._write_journal()
+                self._settled = False
+            except OSError:
+                self.broken = True
+                error.add_note("the change was made, and could not be taken back")
+                return
+        for path, before in reversed(self._before.items()):
             try:
                 _restore(path, before)
             except OSError as failure:
                 self.broken = True
                 error.add_note(f"{path} could not be restored: {failure}")
+                return
         for directory in reversed(self._made):
             with contextlib.suppress(OSError):
                 directory.rmdir()
-        if self._journaled and not self.broken:
+        if self._journaled:
             with contextlib.suppress(OSError):
                 (self.root / JOURNAL).unlink()
 
-    broken = False
-    """Whether taking back failed."""
-
-    def _remember(self, step: "_Write | _Extend | _Publish | _Barrier") -> None:
+    def _remember(self, step: _Step) -> None:
         if isinstance(step, _Barrier):
             return
-        if isinstance(step, _Publish):
+        if isinstance(step, _Publish | _Rename):
             self._remember_range(step.path, 0, None)
-            self._remember_range(step.temporary, 0, None)
+            other = step.temporary if isinstance(step, _Publish) else step.target
+            self._remember_range(other, 0, None)
         elif isinstance(step, _Extend):
             self._remember_range(step.path, 0, 0)
         else:
@@ -193,7 +223,7 @@ class Change:
             file.seek(at)
             before.ranges.append((at, file.read() if length is None else file.read(length)))
 
-    def _apply_single(self, step: "_Write | _Extend | _Publish | _Barrier") -> None:
+    def _apply_single(self, step: _Step) -> None:
         if isinstance(step, _Barrier):
             self.sync()
         elif isinstance(step, _Publish):
@@ -201,10 +231,11 @@ class Change:
             files.write_file(step.temporary, [step.data], sync=self._sync)
             step.temporary.replace(step.path)
             self.named.add(step.path.parent)
+        elif isinstance(step, _Rename):
+            step.path.replace(step.target)
+            self.named.add(step.path.parent)
 
-    def _apply_writes(
-        self, path: Path, group: "list[_Write | _Extend | _Publish | _Barrier]"
-    ) -> None:
+    def _apply_writes(self, path: Path, group: list[_Step]) -> None:
         """Make writes to one file, which is opened once."""
         fresh = file_size(path) is None
         if fresh:
@@ -230,12 +261,15 @@ class Change:
             self.named.add(place.parent)
 
     def _write_journal(self) -> None:
-        table, parts = [], []
+        table: list[object] = []
+        parts: list[bytes] = []
         for path, before in self._before.items():
-            for at, old in before.ranges:
-                table.append([path.relative_to(self.root).as_posix(), at, len(old)])
-                parts.append(old)
-        head = json.dumps(table).encode() + b"\n"
+            spans = [[at, len(old)] for at, old in before.ranges]
+            table.append([path.relative_to(self.root).as_posix(), before.size, spans])
+            parts += [old for _, old in before.ranges]
+        places = {path.parent for path in self._before}
+        marks = {p.relative_to(self.root).as_posix(): _mark_bytes(p) for p in sorted(places)}
+        head = json.dumps({"files": table, "marks": marks}).encode() + b"\n"
         check = json.dumps({"crc32": files.checksum([head, *parts])}).encode() + b"\n"
         self._journaled = True
         files.write_file(self.root / JOURNAL, [MAGIC, check, head, *parts], sync=self._sync)
@@ -244,10 +278,10 @@ class Change:
 
 
 def _grouped(
-    steps: "list[_Write | _Extend | _Publish | _Barrier]",
-) -> "Iterator[tuple[Path | None, list[_Write | _Extend | _Publish | _Barrier]]]":
+    steps: list[_Step],
+) -> Iterator[tuple[Path | None, list[_Step]]]:
     """Put the writes to one file together, between what must keep its place."""
-    groups: dict[Path, list[_Write | _Extend | _Publish | _Barrier]] = {}
+    groups: dict[Path, list[_Step]] = {}
     for step in steps:
         if isinstance(step, (_Write, _Extend)):
             groups.setdefault(step.path, []).append(step)
@@ -296,37 +330,50 @@ def recover(root: Path, sync: bool) -> None:
         data = path.read_bytes()
     except FileNotFoundError:
         return
-    for place, at, old in _read_journal(root, path, data):
-        if (file_size(place) or 0) >= at + len(old):
-            with place.open("r+b", buffering=0) as file:
-                file.seek(at)
-                file.write(old)
-                if sync:
-                    os.fsync(file.fileno())
+    for place, before, same_mark in _read_journal(root, path, data):
+        size = file_size(place)
+        if not same_mark or place.parent == root:
+            before.size = size
+        if before.size is None and size is None:
+            continue
+        before.ranges = [(at, old) for at, old in before.ranges if size and at + len(old) <= size]
+        _restore(place, before)
+        if sync and before.size is not None:
+            files.sync_files([place])
     path.unlink()
     if sync:
         files.fsync_directory(root)
 
 
-def _read_journal(root: Path, path: Path, data: bytes) -> list[tuple[Path, int, bytes]]:
-    """The ranges of a whole journal; none of one cut short, for then nothing was changed yet."""
-    if not data.startswith(MAGIC):
-        return []
+def _mark_bytes(directory: Path) -> str | None:
+    try:
+        return (directory / "hwm.bin").read_bytes().hex()
+    except FileNotFoundError:
+        return None
+
+
+def _read_journal(root: Path, path: Path, data: bytes) -> list[tuple[Path, _Before, bool]]:
+    """The files of a whole journal; none of one cut short, for then nothing was changed yet."""
     lines = data[len(MAGIC) :].split(b"\n", 2)
-    if len(lines) < 3:
+    if not data.startswith(MAGIC) or len(lines) < 3:
         return []
     try:
         wanted = json.loads(lines[0])["crc32"]
         if zlib.crc32(data[len(MAGIC) + len(lines[0]) + 1 :]) != wanted:
             return []
-        table = [(str(name), int(at), int(length)) for name, at, length in json.loads(lines[1])]
+        head = json.loads(lines[1])
+        rows = [(root / name, size, spans) for name, size, spans in head["files"]]
+        marks = {root / name: mark for name, mark in head["marks"].items()}
     except (ValueError, KeyError, TypeError):
         return []
     found, start = [], 0
-    for name, at, length in table:
-        place = root / name
-        if ".." in Path(name).parts or not place.is_relative_to(root) or at < 0:
-            raise FormatError(path, "path", None, f"a file below {root}", name)
-        found.append((place, at, lines[2][start : start + length]))
-        start += length
+    for place, size, spans in rows:
+        if ".." in place.parts or not place.is_relative_to(root):
+            raise FormatError(path, "path", None, f"a file below {root}", place)
+        ranges = []
+        for at, length in spans:
+            ranges.append((at, lines[2][start : start + length]))
+            start += length
+        same = marks.get(place.parent) == _mark_bytes(place.parent)
+        found.append((place, _Before(size, ranges), same))
     return found

@@ -152,12 +152,10 @@ class ColumnWrites:
         return bits
 
     def _set_bits(self, first: int, last: int, values: I64, top: int) -> None:
+        # Written even if the file holds the same bytes: ``scrub`` may have cleared them.
         bits = self._old_bits(first, last, max(top, self._fresh.until))
-        before = bits.copy()
         kernels.bitmap.set_bits(read_only(values), first, bits)
-        held = self._bitmap[first:last] if self._bitmap is not None else before
-        if held.size < bits.size or not np.array_equal(bits, held):
-            self._change.write(self.bitmap_path, first, bits)
+        self._change.write(self.bitmap_path, first, bits)
 
     def _new_bits(self, values: I64) -> tuple[int, U8]:
         """A bitmap with the bits of some slots alone."""

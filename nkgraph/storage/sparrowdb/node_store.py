@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from nkgraph.arrays import read_only
 from nkgraph.dtypes import I64, U64
-from nkgraph.errors import GraphError, LimitError, NotFoundError
+from nkgraph.errors import FormatError, GraphError, LimitError, NotFoundError
 from nkgraph.storage import files
 from nkgraph.storage.sparrowdb import changes, column_writes, encoding, node_files, string_heap
 from nkgraph.storage.sparrowdb.changes import Change
@@ -89,6 +89,10 @@ class NodeStore(NodeReads):
             except BaseException:
                 self._release()
                 raise
+        elif changes.is_unfinished(root) and files.is_unlocked(root):
+            found = "a change that a dead writer left half-way"
+            path, remedy = root / changes.JOURNAL, 'open it "r+" once to take it back'
+            raise FormatError(path, "store", None, "no unfinished change", found, remedy)
 
     @classmethod
     def open(
@@ -119,6 +123,9 @@ class NodeStore(NodeReads):
         ------
         LockedError
             Another writer has the directory, in this process or another.
+        FormatError
+            A writer died in the middle of a change, and the mode is "r": the next writer takes
+            that change back.
         """
         if mode not in ("r", "r+"):
             raise GraphError(f'mode is {mode!r}, not "r" or "r+"')
@@ -205,8 +212,25 @@ class NodeStore(NodeReads):
             self._clean[label] = self._load_mark(label)
         return self._clean[label]
 
-    def _put_mark(self, change: Change, label: int, mark: int) -> None:
+    def _first_mark(self, change: Change, label: int) -> bool:
+        """Give a new label a mark of 0, or a dead writer's columns would be taken for nodes.
+
+        Returns whether the mark has still the name of one that is being written.
+        """
         path = node_files.mark_path(self._root, label)
+        temporary = path.with_name(node_files.TEMPORARY)
+        first = node_files.stored_mark(path) is None
+        if first and node_files.stored_mark(temporary) is None:
+            if self._load_mark(label):  # from the columns; its file is in order now
+                return False
+            change.write(temporary, 0, bytes(8))
+            change.barrier()
+        return first
+
+    def _put_mark(self, change: Change, label: int, mark: int, first: bool = False) -> None:
+        path = node_files.mark_path(self._root, label)
+        if first:  # at no time may there be half a mark and no other
+            change.rename(path.with_name(node_files.TEMPORARY), path)
         change.publish(path, mark.to_bytes(8, "little"), node_files.TEMPORARY)
 
     def flush_hwms(self) -> None:
@@ -216,7 +240,8 @@ class NodeStore(NodeReads):
                 return
             self._sync_earlier(change)
             for label in sorted(self._dirty):
-                self._put_mark(change, label, self._marks[label])
+                first = self._first_mark(change, label)
+                self._put_mark(change, label, self._marks[label], first)
             self._finish(change, durable=True)
             self._dirty.clear()
 
@@ -287,7 +312,8 @@ class NodeStore(NodeReads):
         if marks is None:
             return slots[:0]
         inside = slots[slots < min(marks.size, self._clean_below(label))]
-        return inside[marks[inside] == np.uint64(TOMBSTONE)]
+        gone: I64 = inside[marks[inside] == np.uint64(TOMBSTONE)]
+        return gone
 
     def _check_live(self, label: int, slots: I64) -> None:
         """Refuse slots of deleted nodes."""
@@ -338,6 +364,7 @@ class NodeStore(NodeReads):
         with self._writing() as change:
             slot = self._next_slot(label)
             words = self._encode_pairs(change, items)
+            first = self._first_mark(change, label)
             fresh, at = self._fresh(label, slot + 1), np.array([slot], np.int64)
             others = set(node_files.column_ids(self._root, label)) - set(words)
             for col in sorted(words):
@@ -345,7 +372,7 @@ class NodeStore(NodeReads):
             for col in sorted(others):
                 self._column(change, label, col, fresh).add(at, _one(0), np.zeros(1, bool))
             self._sync_earlier(change)
-            self._put_mark(change, label, slot + 1)
+            self._put_mark(change, label, slot + 1, first)
             self._finish(change, durable=True)
             self._marks[label] = slot + 1
         return label << 32 | slot
@@ -382,6 +409,7 @@ class NodeStore(NodeReads):
         with self._writing() as change:
             self._check_live(label, at)
             words = self._encode_pairs(change, items)
+            self._first_mark(change, label)
             groups = [Group(label, col, at, _one(words[col]), None) for col in sorted(words)]
             self._write_groups(change, groups, {label: slot + 1})
             self._raise_mark(label, slot + 1)
@@ -439,6 +467,7 @@ class NodeStore(NodeReads):
                 own = slots[labels == label]
                 self._check_live(label, own)
                 marks[label] = tops[label] = int(own.max()) + 1
+                self._first_mark(change, label)
             for group in groups:
                 self._check_live(group.label, group.slots)
                 top = int(group.slots.max()) + 1
@@ -487,6 +516,7 @@ class NodeStore(NodeReads):
             if not wanted.size:
                 return np.zeros(0, np.uint64)
             self._check_live(label, wanted)
+            self._first_mark(change, label)
             self._append(change, tail)
             groups = [_present_group(label, col, wanted, part) for col, part in found.items()]
             top = int(wanted.max()) + 1
@@ -560,7 +590,7 @@ class NodeStore(NodeReads):
         # In a column without a bitmap a slot has a value as soon as the file holds it.
         held = not column.has_bitmap and slot < min(column.old, fresh.clean)
         column.add(at, _one(word), np.zeros(1, bool) if held else None, ordered=True)
-        self._finish(change, durable=True)
+        self._finish(change, durable=True, journal=True)
 
     def tombstone_node(self, node: SupportsIndex) -> None:
         """Remove a node: mark it deleted in column 0. Its slot is not used again.
@@ -583,7 +613,7 @@ class NodeStore(NodeReads):
             column = self._column(change, label, 0, fresh)
             column.add(at, _one(TOMBSTONE), np.zeros(1, bool))
             column.extend(mark)
-            self._finish(change, durable=True)
+            self._finish(change, durable=True, journal=True)
 
     # -- values --------------------------------------------------------------------------------
 
