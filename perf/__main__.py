@@ -14,6 +14,7 @@ from perf import (
     bench_open,
     bench_search,
     bench_segments,
+    bench_sparrowdb,
     bench_stitch,
     bench_text_index,
 )
@@ -22,9 +23,15 @@ from perf.harness import Limit, Result, Row, Scale, better, losses, run_rows, wr
 RETRIES = 3
 BASELINE_RUNS = 4
 STAGES = (
-    bench_build, bench_stitch, bench_segments, bench_search, bench_text_index, bench_ingest,
+    bench_build,
+    bench_stitch,
+    bench_segments,
+    bench_search,
+    bench_text_index,
+    bench_ingest,
     bench_open,
-)  # fmt: skip
+    bench_sparrowdb,
+)
 BASELINE = Path(__file__).with_name("baseline.json")
 
 

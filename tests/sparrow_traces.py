@@ -191,7 +191,8 @@ def twin_of(root):
     for path in root.glob("nodes/*/*.bin"):
         label, data = int(path.parent.name), path.read_bytes()
         if path.name == "hwm.bin":
-            twin.disk[label] = int.from_bytes(data[:8], "little")
+            if len(data) >= 8:
+                twin.disk[label] = int.from_bytes(data[:8], "little")
             continue
         col = int(path.name.split("_")[1].split(".")[0])
         if path.name.endswith("_null.bin"):

@@ -71,18 +71,19 @@ def decode_ints(words: U64, valid: Bool, out: I64) -> bool:
     Words without a value are looked at too.
     """
     for first in range(0, words.size, _BLOCK):
+        # Slices, so that positions start at 0 and the compiler sees that none is negative.
         last = min(first + _BLOCK, words.size)
+        part, numbers = words[first:last], out[first:last]
         others = False
         if valid.size == 0:
-            for row in range(first, last):
-                word = words[row]
-                others |= ((word >> _TAG) - _ONE) < np.uint64(3)
-                out[row] = to_int(word)
+            for row in range(part.size):
+                others |= ((part[row] >> _TAG) - _ONE) < np.uint64(3)
+                numbers[row] = to_int(part[row])
         else:
-            for row in range(first, last):
-                word = words[row]
-                others |= ((word >> _TAG) - _ONE) < np.uint64(3)
-                out[row] = to_int(word) * np.int64(valid[row])
+            there = valid[first:last]
+            for row in range(part.size):
+                others |= ((part[row] >> _TAG) - _ONE) < np.uint64(3)
+                numbers[row] = to_int(part[row]) * np.int64(there[row])
         if others:
             return False
     return True

@@ -278,6 +278,32 @@ class NodeReads:
                 found.append(columns.to_user(column))
         return found
 
+    def read_column_values(
+        self, label: SupportsIndex, col: SupportsIndex, binary: bool = False
+    ) -> tuple[np.ndarray, Bool | None]:
+        """Decode a whole column, slots 0 to the mark, as ``batch_read_node_values`` does.
+
+        Slots behind the end of the column, and removed nodes in column 0, have no value.
+        """
+        label, col = number(label, "label"), number(col, "column")
+        count = self.disk_hwm_for_label(label)
+        words, bits = self._words(label, col), self._bitmap(label, col)
+        held = _NO_WORDS if words is None else words[:count]
+        present = node_files.presence(words, bits, count)
+        if held.size < count:
+            held = np.concatenate([held, np.zeros(count - held.size, np.uint64)])
+        if col == 0:
+            present &= held != np.uint64(node_files.TOMBSTONE)
+        where = node_files.column_path(self._root, label, col)
+        if binary and values.has_texts(held, present):
+            return values.decode_binary(held, present, self.heap, where)
+        return columns.to_user(values.decode_words(held, present, self.heap, where))
+
+    def disk_hwm_for_label(self, label: SupportsIndex) -> int:
+        """Return the mark that the files of a label give; 0 for an unknown label."""
+        self._check_open()
+        return node_files.read_mark(self._root, number(label, "label"))[0]
+
     def _parts(self, label: int, slots: I64, cols: list[int]) -> list[tuple[U64, Bool, Path]]:
         parts = []
         for col in cols:

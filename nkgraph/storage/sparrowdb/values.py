@@ -24,7 +24,7 @@ from nkgraph.storage.values import Values
 __all__ = ["FLOAT", "HEAP", "INLINE", "INT", "TOMBSTONE", "decode_words"]
 INT, INLINE, HEAP, FLOAT = 0, 1, 2, 3
 """Tags; every other one reads as ``INT``."""
-_LEAST = 1 << 18
+_LEAST = 1 << 21
 """Rows a thread; fewer are decoded faster than a thread starts."""
 ALL_VALID = read_only(np.zeros(0, bool))
 """What kernels take where every row has a value."""
