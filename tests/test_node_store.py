@@ -10,7 +10,7 @@ from sparrow_twin import Twin
 
 from nkgraph.errors import ClosedError, GraphError
 from nkgraph.storage.sparrowdb import NodeStore
-from nkgraph.storage.sparrowdb.node_arguments import WRITES
+from nkgraph.storage.sparrowdb.node_arguments import WRITES, group_rows
 
 
 @pytest.fixture
@@ -188,6 +188,19 @@ def test_batches_of_many_columns_and_labels(store):
         assert words_of(store, label, col) == want
 
 
+@pytest.mark.parametrize(
+    ("count", "limit"), [(0, 1), (1, 1), (5000, 1), (5000, 3), (90_000, 20_000)]
+)
+def test_rows_are_grouped_by_key_in_their_order(count, limit):
+    keys = np.random.default_rng(limit).integers(0, limit, count).astype(np.uint64)
+    keys *= np.uint64(0x0123456700000001)
+    wanted = {}
+    for row, key in enumerate(keys.tolist()):
+        wanted.setdefault(key, []).append(row)
+    found = [(key, np.arange(count)[rows].tolist()) for key, rows in group_rows(keys)]
+    assert found == sorted(wanted.items())
+
+
 def test_columns_are_written_and_read_as_arrays(store):
     ids = store.write_nodes(
         4,
@@ -326,6 +339,21 @@ def test_a_new_label_has_no_nodes_before_its_mark_is_flushed(tmp_path):
         with NodeStore.open(tmp_path / "db", mode, sync=False) as store:
             assert store.hwm_for_label(1) == 0
             assert not store.mark_was_inferred(1)
+
+
+def test_slots_far_apart_take_no_memory(store):
+    far = 2**31
+    store.create_node_at_slot(1, far, {1: 5})
+    store.batch_write_node_creates((1, 2, np.array([0, far]), 6, True), [(1, 1)])
+    store.set_node_col(1 << 32 | far, 2, 7)
+    assert store.batch_read_node_props(1, [far, 5, far - 1], [1, 2]).tolist() == [
+        [5, 7],
+        [0, 0],
+        [0, 0],
+    ]
+    _, present = store.batch_read_node_props_nullable(1, [0, far, 5], [1, 2])
+    assert present.tolist() == [[False, True], [True, True], [False, False]]
+    assert (store.path / "nodes/1/col_2.bin").stat().st_blocks < 1000
 
 
 def test_gathers_of_every_size_and_order(store):

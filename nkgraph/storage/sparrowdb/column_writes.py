@@ -93,7 +93,11 @@ class ColumnWrites:
         if born:
             # A column without a bitmap has a value in every slot, so the bitmap comes first.
             if self._size is None:
-                self._change.write(self.bitmap_path, *self._new_bits(values))
+                for first, last, rows in _ranges(read_only(values >> 3)):
+                    bits = np.zeros(last - first, np.uint8)
+                    own = values if rows is None else values[rows]
+                    kernels.bitmap.set_bits(read_only(own), first, bits)
+                    self._change.write(self.bitmap_path, first, bits)
             else:
                 self._publish_bitmap(values)
             if self._fresh.clean:
@@ -156,13 +160,6 @@ class ColumnWrites:
         bits = self._old_bits(first, last, max(top, self._fresh.until))
         kernels.bitmap.set_bits(read_only(values), first, bits)
         self._change.write(self.bitmap_path, first, bits)
-
-    def _new_bits(self, values: I64) -> tuple[int, U8]:
-        """A bitmap with the bits of some slots alone."""
-        first, last = int(values.min()) >> 3, (int(values.max()) >> 3) + 1
-        bits = np.zeros(last - first, np.uint8)
-        kernels.bitmap.set_bits(read_only(values), first, bits)
-        return first, bits
 
     def _publish_bitmap(self, values: I64) -> None:
         """Give a column that has words its first bitmap."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -171,36 +172,43 @@ def _columns(rows: object, dtype: np.dtype, what: str) -> list[Any]:
 def group_writes(arrays: tuple[I64, I64, I64, U64, Bool]) -> list[Group]:
     """Split writes by column, keeping their order within each; columns ascend."""
     labels, cols, slots, words, present = arrays
-    if not labels.size:
+    keys = (labels.astype(np.uint64) << np.uint64(32)) | cols.astype(np.uint64)
+    return [
+        Group(key >> 32, key & 0xFFFF_FFFF, slots[rows], words[rows], _unless_all(present[rows]))
+        for key, rows in group_rows(keys)
+    ]
+
+
+def group_slots(labels: I64, slots: I64) -> list[tuple[int, I64]]:
+    """Split slots by label; labels ascend."""
+    return [(label, slots[rows]) for label, rows in group_rows(labels.astype(np.uint64))]
+
+
+def group_rows(keys: U64) -> list[tuple[int, slice | I64]]:
+    """Find the rows of each key, in their order; keys ascend. O(n), for any number of keys."""
+    if not keys.size:
         return []
-    keys = read_only((labels.astype(np.uint64) << np.uint64(32)) | cols.astype(np.uint64))
     groups, size = np.empty(keys.size, np.int64), _GROUPS
     while True:
         counts = np.zeros(size, np.int64)
         table, owners = np.empty(4 * size, np.uint64), np.full(4 * size, -1, np.int64)
-        found = int(kernels.words.group_keys(keys, table, owners, groups, counts))
+        found = int(kernels.words.group_keys(read_only(keys), table, owners, groups, counts))
         if found >= 0:
             break
         size *= 16
+    if found == 1:
+        return [(int(keys[0]), slice(0, keys.size))]
     starts = np.zeros(found + 1, np.int64)
     np.cumsum(counts[:found], out=starts[1:])
-    if found == 1:
-        return [Group(int(labels[0]), int(cols[0]), slots, words, _unless_all(present))]
     rows = np.empty(keys.size, np.int64)
     kernels.words.place_rows(read_only(groups), starts[:-1].copy(), rows)
-    split = []
-    for group in range(found):
-        part = rows[starts[group] : starts[group + 1]]
-        first = part[0]
-        side_by_side = part[-1] - first == part.size - 1
-        chosen = slice(int(first), int(first) + part.size) if side_by_side else part
-        split.append(
-            Group(
-                int(labels[first]), int(cols[first]),
-                slots[chosen], words[chosen], _unless_all(present[chosen]),
-            )
-        )  # fmt: skip
-    return sorted(split, key=lambda group: (group.label, group.col))
+    split: list[tuple[int, slice | I64]] = []
+    for start, stop in pairwise(starts.tolist()):
+        part = rows[start:stop]
+        first, last = int(part[0]), int(part[-1])
+        side_by_side = last - first == part.size - 1
+        split.append((int(keys[first]), slice(first, last + 1) if side_by_side else part))
+    return sorted(split, key=itemgetter(0))
 
 
 def _unless_all(present: Bool) -> Bool | None:

@@ -26,9 +26,10 @@ _ABSENT, _SHORT, _FOUND = range(3)
 class NodeReads:
     """The reading half of ``NodeStore``; it never writes.
 
-    Files are mapped when they are first read, and again when they have grown. All values of a
-    call are of one moment only if no writer is at work: a reader who must not see a batch
-    half-way looks at slots below the mark.
+    Files are looked at anew in each call, and mapped again when they have grown: a reader sees
+    what another process has written so far, committed or not, and one that must not see a batch
+    half-way keeps to slots below the mark. No reader may be at work on slots beyond the mark while
+    a writer in another process takes back a failed batch: that shortens files under its maps.
     """
 
     def __init__(self, root: Path) -> None:

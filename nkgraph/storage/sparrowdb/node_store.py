@@ -25,6 +25,7 @@ from nkgraph.storage.sparrowdb.changes import Change
 from nkgraph.storage.sparrowdb.node_arguments import (
     Group,
     Props,
+    group_slots,
     group_writes,
     integers,
     node_id,
@@ -152,9 +153,11 @@ class NodeStore(NodeWriting):
     def _write_groups(self, change: Change, groups: list[Group], tops: dict[int, int]) -> None:
         """Write columns of labels whose slots below ``tops`` are nodes, or written, from now on."""
         overwrites = any(int(g.slots.min()) < self._clean_below(g.label) for g in groups)
-        for label, top in sorted(tops.items()):
-            fresh = self._fresh(label, top)
-            own = [group for group in groups if group.label == label]
+        by_label: dict[int, list[Group]] = {label: [] for label in sorted(tops)}
+        for group in groups:
+            by_label[group.label].append(group)
+        for label, own in by_label.items():
+            fresh = self._fresh(label, tops[label])
             column_writes.blank_stale(
                 change, label, fresh, {group.col for group in own}, self._missing_bitmap
             )
@@ -193,8 +196,7 @@ class NodeStore(NodeWriting):
             groups = group_writes(arrays)
             tops: dict[int, int] = {}
             marks: dict[int, int] = {}
-            for label in np.unique(labels).tolist():
-                own = slots[labels == label]
+            for label, own in group_slots(labels, slots):
                 self._check_live(label, own)
                 marks[label] = tops[label] = int(own.max()) + 1
                 self._first_mark(change, label)
