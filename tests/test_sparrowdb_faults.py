@@ -1,6 +1,8 @@
 """Writes that fail, and processes that die, at every step: all of a call or nothing of it."""
 
+import json
 import shutil
+import zlib
 
 import faults
 import numpy as np
@@ -228,6 +230,29 @@ def test_a_change_of_many_nodes_is_taken_back_by_the_next_writer(base, tmp_path)
         NodeStore.open(root, "r")
     assert state(root) == before
     assert state(root, "r") == before
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (["../other", 0, []], "expected a file below"),
+        (["/etc/passwd", 0, []], "expected a file below"),
+        (["nodes", 0, []], "expected a file below"),
+        (["nodes/1/col_1.bin", -5, []], "ranges: expected >= 0"),
+        (["nodes/1/col_1.bin", 5, [[-1, 8]]], "ranges: expected >= 0"),
+    ],
+)
+def test_old_bytes_that_are_not_of_the_store_are_refused(entry, message, base, tmp_path):
+    root = copy(base, tmp_path)
+    head = json.dumps({"files": [entry], "marks": {}}).encode() + b"\n"
+    check = json.dumps({"crc32": zlib.crc32(head)}).encode() + b"\n"
+    (root / changes.JOURNAL).write_bytes(changes.MAGIC + check + head)
+    before = traces.contents(root)
+    with pytest.raises(NkgraphError, match=message):
+        NodeStore.open(root)
+    assert traces.contents(root) == before
+    (root / changes.JOURNAL).unlink()
+    NodeStore.open(root).close()  # the lock was given back
 
 
 @pytest.mark.parametrize("cut", [0, 10, 40, 80, -1])

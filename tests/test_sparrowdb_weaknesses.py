@@ -293,6 +293,21 @@ def test_w14_a_compacted_copy_holds_only_what_is_used(store, tmp_path):
         store.copy_compacted(store.path / "copy")
 
 
+def test_w14_a_compacted_copy_that_fails_leaves_nothing(store, tmp_path):
+    store.write_nodes(1, None, {1: ["a text of the heap", 0x5]})
+    store.flush_hwms()
+    store.write_nodes(1, None, {1: ["never committed, so not copied"]})
+    with NodeStore.open(store.path, "r") as reader:
+        assert reader.copy_compacted(tmp_path / "copy") == (48, 18)
+    store.batch_write_node_creates([(1, 1, 1, 0x0200FF00FFFFFFFF, True)], [])
+    (tmp_path / "empty").mkdir()
+    for name in ("missing", "empty"):
+        with pytest.raises(FormatError, match="slot 1 at byte 8"):
+            store.copy_compacted(tmp_path / name)
+    assert not (tmp_path / "missing").exists()
+    assert not list((tmp_path / "empty").iterdir())
+
+
 def test_w15_columns_are_mapped_not_read(store):
     store.write_nodes(1, None, {1: np.arange(1000), 2: ["text of some length"] * 1000})
     assert not store.read_col_all(1, 1).flags.owndata
@@ -420,6 +435,10 @@ def test_w20_data_is_synced_before_the_mark_and_the_mark_before_its_name(root, m
         log.clear()
         store.set_node_col(1 << 32, 2, "another long string")
         assert log.index("strings.bin") < log.index("nodes/1/col_2.bin")
+        word = store.encode_value("a third long string")
+        log.clear()
+        store.batch_write_node_creates([(1, 1, 0, word, True)], [])
+        assert {"strings.bin", "nodes/1/col_1.bin"} <= set(log)
 
 
 def test_w21_one_writer_many_readers(root):

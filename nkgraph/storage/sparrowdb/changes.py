@@ -23,6 +23,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -362,14 +363,19 @@ def _read_journal(root: Path, path: Path, data: bytes) -> list[tuple[Path, _Befo
         if zlib.crc32(data[len(MAGIC) + len(lines[0]) + 1 :]) != wanted:
             return []
         head = json.loads(lines[1])
-        rows = [(root / name, size, spans) for name, size, spans in head["files"]]
+        rows = [
+            (root / name, None if size is None else int(size), [(int(a), int(n)) for a, n in spans])
+            for name, size, spans in head["files"]
+        ]
         marks = {root / name: mark for name, mark in head["marks"].items()}
     except (ValueError, KeyError, TypeError):
         return []
     found, start = [], 0
     for place, size, spans in rows:
-        if ".." in place.parts or not place.is_relative_to(root):
+        if ".." in place.parts or not place.is_relative_to(root) or place.is_dir():
             raise FormatError(path, "path", None, f"a file below {root}", place)
+        if min([size or 0, *chain.from_iterable(spans)]) < 0:
+            raise FormatError(path, "ranges", None, ">= 0", spans)
         ranges = []
         for at, length in spans:
             ranges.append((at, lines[2][start : start + length]))

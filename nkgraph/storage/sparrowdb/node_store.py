@@ -164,6 +164,8 @@ class NodeStore(NodeWriting):
             for group in own:
                 column = self._column(change, label, group.col, fresh)
                 column.add(group.slots, group.words, group.present)
+        if overwrites:  # words may point to heap bytes that an earlier call appended
+            self._sync_earlier(change)
         self._finish(change, durable=overwrites, journal=overwrites)
 
     def batch_write_node_creates(self, writes: object, node_slots: object) -> None:
