@@ -154,4 +154,4 @@ def rows(scale: Scale) -> Iterator[Row | Limit]:
     yield Row("sparrowdb decode texts", decode_texts, 0.5, 0.2)
     sparse, dense = scale.node_count >> 4, scale.node_count
     yield Row("sparrowdb read sparse", partial(batch_read, 16 * dense, dense), 1.0, 0.6)
-    yield Row("sparrowdb read few", partial(batch_read, dense, sparse), 1.0, 0.6)
+    yield Row("sparrowdb read few", partial(batch_read, dense, sparse), 1.5, 0.8, 50)

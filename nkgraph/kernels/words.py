@@ -276,16 +276,18 @@ def scatter_words(slots: I64, words: U64, first_slot: int, out: U64) -> None:
 @kernel
 def gather_words(words: U64, slots: I64, column: int, width: int, out: U64) -> None:
     """Write the words of slots to one column of a matrix of ``width``; 0 behind the end."""
-    place = column
-    for i in range(slots.size):
-        if i + _AHEAD < slots.size:
-            prefetch(words, slots[i + _AHEAD])
-        slot = slots[i]
-        word = np.uint64(0)
-        if slot < words.size:
-            word = words[slot]
-        out[place] = word
-        place += width
+    # Unsigned, so that the compiler need not think of negative positions.
+    count, step, place = np.uint64(words.size), np.uint64(width), np.uint64(column)
+    ahead = max(slots.size - _AHEAD, 0)
+    for i in range(ahead):
+        prefetch(words, slots[i + _AHEAD])
+        slot = np.uint64(slots[i])
+        out[place] = words[slot] if slot < count else np.uint64(0)
+        place += step
+    for i in range(ahead, slots.size):
+        slot = np.uint64(slots[i])
+        out[place] = words[slot] if slot < count else np.uint64(0)
+        place += step
 
 
 @kernel

@@ -196,7 +196,7 @@ class NodeReads:
         """
         label, wanted = number(label, "label"), integers(slots, "slot")
         cols = numbers(cols, "column")
-        out = np.zeros((wanted.size, len(cols)), np.uint64)
+        out = np.empty((wanted.size, len(cols)), np.uint64)
         held = [self._words(label, col) for col in cols]
         gathering.gather([_NO_WORDS if part is None else part for part in held], wanted, out)
         return out
