@@ -8,12 +8,28 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from perf import bench_build, bench_ingest, bench_open, bench_search, bench_segments, bench_stitch
+from perf import (
+    bench_build,
+    bench_gather,
+    bench_ingest,
+    bench_open,
+    bench_search,
+    bench_segments,
+    bench_stitch,
+)
 from perf.harness import Limit, Result, Row, Scale, better, losses, run_rows, write_json
 
 RETRIES = 3
 BASELINE_RUNS = 4
-STAGES = (bench_build, bench_stitch, bench_segments, bench_search, bench_ingest, bench_open)
+STAGES = (
+    bench_build,
+    bench_stitch,
+    bench_segments,
+    bench_search,
+    bench_gather,
+    bench_ingest,
+    bench_open,
+)
 BASELINE = Path(__file__).with_name("baseline.json")
 
 
