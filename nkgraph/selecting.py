@@ -12,7 +12,6 @@ from nkgraph.storage import columns
 from nkgraph.storage.columns import AnyColumn, MixedColumn
 from nkgraph.storage.growing import GrowingColumn
 from nkgraph.storage.kglite.names import fnv1a
-from nkgraph.storage.kglite.property_ranges import may_match
 
 
 def select_rows(
@@ -44,7 +43,7 @@ def _satisfying(table: TypeTable, column: GrowingColumn, rows: I64, condition: C
 def _ruled_out(table: TypeTable, number: int, condition: Condition) -> bool:
     ranges = table.ranges(number)
     known = ranges.get((table.hash, fnv1a(condition.column)))
-    return not may_match(known, condition.operator, condition.value)
+    return not condition.may_match(known)
 
 
 def _evaluate(column: GrowingColumn, part: AnyColumn, condition: Condition) -> Bool:

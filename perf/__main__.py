@@ -10,6 +10,7 @@ from pathlib import Path
 
 from perf import (
     bench_build,
+    bench_filter,
     bench_gather,
     bench_ingest,
     bench_open,
@@ -27,6 +28,7 @@ STAGES = (
     bench_segments,
     bench_search,
     bench_gather,
+    bench_filter,
     bench_ingest,
     bench_open,
 )

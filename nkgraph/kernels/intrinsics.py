@@ -21,7 +21,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from nkgraph.dtypes import U8, U32, U64
+from nkgraph.dtypes import I64, U8, U32, U64
 
 Signature: TypeAlias = tuple[Any, Callable[..., Any]]
 BYTE_POINTER = ir.IntType(8).as_pointer()
@@ -118,7 +118,7 @@ def type_trailing_zeros(typing: Any, word: Any) -> Signature:
 
 
 Position: TypeAlias = Any  # an integer of any width, signed or not
-Array: TypeAlias = U32 | U64
+Array: TypeAlias = U8 | U32 | U64 | I64
 prefetch = cast(Callable[[Array, Position], None], intrinsic(type_prefetch))
 prefetch_write = cast(Callable[[Array, Position], None], intrinsic(type_prefetch_write))
 rank16 = cast(Callable[[Array, Position, Position], Any], intrinsic(type_rank16))
