@@ -40,7 +40,7 @@ from nkgraph.storage.members import FAR, FRACTIONS, SECONDS, Members
 from nkgraph.storage.text import TextArray
 
 ORDERINGS = ("<", "<=", ">", ">=")
-OPERATORS = ("==", "!=", *ORDERINGS, "in")
+OPERATORS = ("==", "!=", *ORDERINGS, "in", "startswith")
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operators.eq, "!=": operators.ne, "<": operators.lt, "<=": operators.le,
     ">": operators.gt, ">=": operators.ge,
@@ -120,6 +120,8 @@ class Condition:
                 object.__setattr__(self, "value", _collection(self.value))
             members = self._in_arrays()
             object.__setattr__(self, "members", members or _apart(self.given))
+            if self.operator == "startswith" and self.given[0].kind != "text":
+                raise GraphError(f"startswith takes a str, not {_shown(self.value)}")
         except GraphError as error:
             raise GraphError(f"{self.column}: {error}") from None
 
@@ -378,6 +380,8 @@ def _match_typed(column: FixedColumn | TextColumn, condition: Condition) -> Bool
     operator, kind = condition.operator, column.kind
     if operator == "in":
         return _match_members(column, condition.members)
+    if operator == "startswith":
+        return _match_prefix(column, condition.given[0].exact)
     value = _exact(kind, condition.given[0])
     if operator in ORDERINGS and (value is None or kind == "bool"):
         return None
@@ -429,13 +433,29 @@ def _match_members(column: FixedColumn | TextColumn, members: Members) -> Bool:
 
 def _counts(kind: str, members: Members) -> np.ndarray:
     """Return the days, or seconds, that members stand for: texts that spell them too."""
-    texts = members.texts.to_strings().tolist()
+    texts = _like_stamps(members.texts)
     if kind == "date":
         days = [number for number in map(_days, texts) if number is not None]
         return np.concatenate([members.days, np.array(days, np.int64)])
     found = [number for number in map(_seconds, texts) if number is not None]
     whole = [int(number) for number in found if number == int(number)]
     return np.concatenate([members.seconds, np.array(whole, np.int64)])
+
+
+def _like_stamps(texts: TextArray) -> list[str]:
+    """Return the texts that may spell a date or a timestamp."""
+    rows = np.flatnonzero(np.diff(texts.offsets) >= len("1999-12-31"))
+    first = texts.data[texts.offsets[rows]]
+    begins = (first >= ord("0")) & (first <= ord("9")) | (first == ord("-")) | (first == ord("+"))
+    spelled: list[str] = texts.take(rows[begins]).to_strings().tolist()
+    return spelled
+
+
+def _match_prefix(column: FixedColumn | TextColumn, prefix: str) -> Bool:
+    """Say which rows are texts that start with ``prefix``; no other value does."""
+    if isinstance(column, TextColumn):
+        return column.text.starts_with(prefix)
+    return np.zeros(len(column), bool)
 
 
 def _match_text(text: TextArray, operator: str, value: str) -> Bool:
@@ -446,6 +466,21 @@ def _match_text(text: TextArray, operator: str, value: str) -> Bool:
     compare = partial(kernels.compare.compare_text, text.offsets, text.data, wanted, *holds)
     threads.run([partial(compare, *span, found) for span in threads.split(len(text))])
     return found
+
+
+def only_texts(condition: Condition) -> TextArray | None:
+    """Return the texts of a condition that texts alone can satisfy, for an index of texts.
+
+    None where other values satisfy it too: a date equals the text that spells it.
+    """
+    texts, value, operator = condition.members.texts, condition.value, condition.operator
+    count = len(value) if operator == "in" and isinstance(value, (tuple, np.ndarray)) else 1
+    if operator not in ("==", "in", "startswith") or len(texts) < count:
+        return None
+    spelled = operator != "startswith" and any(
+        _days(text) is not None or _seconds(text) is not None for text in _like_stamps(texts)
+    )
+    return None if spelled else texts
 
 
 # -- mixed columns ----------------------------------------------------------------------------
@@ -470,6 +505,8 @@ def _match_mixed(column: MixedColumn, condition: Condition) -> Bool:
 def _match_each(tag: int, part: kinds.Values, condition: Condition) -> list[bool]:
     """Match values that have no array form, one by one."""
     operator, given = condition.operator, condition.given
+    if operator == "startswith":
+        return [False] * len(part)
     if tag == kinds.TIMESTAMP:  # with fractions of a second, or a spelling that is not known
         exact = [_exact("timestamp", member) for member in given]
         wanted = [number for number in exact if number is not None]

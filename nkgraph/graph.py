@@ -281,6 +281,7 @@ class Graph(GraphReader):
             table.properties  # noqa: B018 - what cannot be read must fail before a change
         for table, at, rows in parts:
             table.update(rows, {name: column.take(at) for name, column in checked.items()})
+            self._text_indexes.touch(table.name, rows, array[at], checked)
         self._names = names
 
     def update_edges(self, edges: object, properties: Mapping[str, object]) -> None:

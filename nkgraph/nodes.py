@@ -6,6 +6,7 @@ that type's columns; rows of a type are given in order and never re-used.
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from itertools import accumulate
 
 import numpy as np
 
@@ -84,7 +85,8 @@ class TypeTable:
         self.name = name
         self.hash = fnv1a(name)
         self.segment_rows = list(segment_rows)
-        self.base_rows = sum(segment_rows)
+        self.first_rows = [0, *accumulate(segment_rows)]
+        self.base_rows = self.first_rows[-1]
         self.row_count = self.base_rows
         self._stored = stored
         self.ids = GrowingColumn(self.base_rows, partial(self._parts, "ids"))
@@ -194,6 +196,10 @@ class TypeTable:
             self._nodes = nodes
         return self._nodes
 
+    def added_nodes(self, start: int, stop: int) -> U32:
+        """Nodes, removed ones too, of added rows: ``base_rows <= start <= stop``."""
+        return self._added_nodes.array[start - self.base_rows : stop - self.base_rows]
+
     def update(self, rows: I64, properties: Mapping[str, AnyColumn]) -> None:
         """Set checked values of rows."""
         for name, values in properties.items():
@@ -222,6 +228,20 @@ class TypeTable:
         raise NotFoundError(
             f"node type {self.name!r} has no property {name!r}; it has {sorted(self.properties)}"
         )
+
+    def source(self, name: str, aliases: Mapping[str, str]) -> str | None:
+        """Say what ``column`` gives for a name: "property", "id", "title"; None: nothing.
+
+        Reads no column of a native directory, whose names stand in its metadata too.
+        """
+        stored, names = self._stored, self._properties
+        native = stored is not None and stored.native is not None
+        if names is None and stored is not None and native and not name.startswith("__"):
+            known = name in stored.node_types.get(self.name, ())
+        else:
+            known = name in self.properties
+        alias = aliases.get(name, name)
+        return "property" if known else alias if alias in ("id", "title") else None
 
     # -- ids ----------------------------------------------------------------------------------
 

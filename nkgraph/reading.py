@@ -11,7 +11,8 @@ from nkgraph.csr import CSR
 from nkgraph.dtypes import I64, NO_NODE, TEXT, U32, U64
 from nkgraph.edges import EdgeTable
 from nkgraph.errors import ClosedError, GraphError, NotFoundError
-from nkgraph.nodes import NodeTable
+from nkgraph.indexing import TextIndexes, as_texts
+from nkgraph.nodes import NodeTable, TypeTable
 from nkgraph.opening import Opened
 from nkgraph.storage import files
 from nkgraph.storage.files import WriterLock
@@ -51,6 +52,7 @@ class GraphReader:
         cache = RowCache(stored.path, self._cache) if stored is not None and native else None
         self._adjacency = Adjacency(self._nodes_table, self._edges_table, stored, cache)
         self._labels: dict[str, U32] | None = {} if stored is None else None
+        self._text_indexes = TextIndexes(self._nodes_table, stored)
 
     # -- state --------------------------------------------------------------------------------
 
@@ -190,6 +192,122 @@ class GraphReader:
                     f"the first is {given!r} in row {row}"
                 )
         return found
+
+    # -- text indexes -------------------------------------------------------------------------
+
+    @property
+    def indexes(self) -> list[tuple[str | None, str]]:
+        """(node type, column) of each text index; None stands for the one across types."""
+        self._check_open()
+        return self._text_indexes.pairs()
+
+    def create_index(self, node_type: str | None, column: str) -> None:
+        """Make an index of the texts of a column, for equality and prefixes.
+
+        It is kept up with every change from then on, and written by the next ``save`` or ``seal``.
+        ``read_nodes(where=)`` uses it. Values that are no texts are not in it. Nothing happens
+        where the index is there already.
+
+        Parameters
+        ----------
+        node_type : str or None
+            None makes the index across all types that have the column.
+        column : str
+            A property, ``"title"`` or ``"id"``, or what else a kglite graph calls those two.
+
+        Raises
+        ------
+        NotFoundError
+            No such node type or column.
+        GraphError
+            There is not one text in it.
+
+        Notes
+        -----
+        O(bytes of texts) time; 16 bytes an entry and the texts, until it is opened from its files.
+        A graph opened "r" keeps it in memory only.
+
+        Examples
+        --------
+        >>> g = nk.Graph()
+        >>> _ = g.add_nodes("Town", [1, 2, 3, 4], {"name": ["Bern", "Biel", "Chur", "Bern"]})
+        >>> g.create_index("Town", "name")
+        >>> offsets, nodes = g.find_by_text("Town", "name", ["Bern", "Genf"])
+        >>> offsets, nodes
+        (array([0, 2, 2]), array([0, 3], dtype=uint32))
+        >>> g.find_by_prefix("Town", "name", ["B"])[1]
+        array([0, 1, 3], dtype=uint32)
+        >>> g.drop_index("Town", "name")
+        >>> g.indexes
+        []
+        """
+        self._check_open()
+        self._text_indexes.create((node_type, column))
+
+    def drop_index(self, node_type: str | None, column: str) -> None:
+        """Forget an index; its files go with the next ``save`` or ``seal``.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        self._check_open()
+        self._text_indexes.drop((node_type, column))
+
+    def find_by_text(self, node_type: str | None, column: str, texts: object) -> tuple[I64, U32]:
+        """Find the nodes of which an indexed column equals each text.
+
+        Parameters
+        ----------
+        node_type : str or None
+            None asks the index across types.
+        column : str
+        texts : (k,) texts, or one
+            Compared byte by byte as UTF-8.
+
+        Returns
+        -------
+        offsets : (k + 1,) int64
+            The nodes of text i are ``nodes[offsets[i]:offsets[i + 1]]``.
+        nodes : (h,) uint32
+            Ascending for each text.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such index: see ``create_index``.
+        GraphError
+            Something is no text.
+
+        Notes
+        -----
+        O(log n) time a text and O(1) a node, in each segment. The first look-up in a file checks
+        it, at the speed of memory; the first after changes sorts what was added or updated. The
+        index across types has no empty texts: for those all rows are looked at.
+        """
+        return self._find_texts(node_type, column, texts, "texts")
+
+    def find_by_prefix(
+        self, node_type: str | None, column: str, prefixes: object
+    ) -> tuple[I64, U32]:
+        """Find the nodes of which an indexed column starts with each text; see ``find_by_text``."""
+        return self._find_texts(node_type, column, prefixes, "prefixes")
+
+    def _find_texts(
+        self, node_type: str | None, column: str, given: object, name: str
+    ) -> tuple[I64, U32]:
+        self._check_open()
+        self._text_indexes.check((node_type, column))
+        queries = as_texts(given, name)
+        self._touched(len(queries) * max(self.segment_count, 1))
+        pair = node_type, column
+        of_query, nodes = self._text_indexes.find(pair, queries, name == "prefixes")
+        offsets = np.zeros(len(queries) + 1, np.int64)
+        np.cumsum(np.bincount(of_query, minlength=len(queries)), out=offsets[1:])
+        return offsets, nodes
+
+    # -- of nodes and edges -------------------------------------------------------------------
 
     def ids(self, nodes: object) -> np.ndarray:
         """Return the external id of each node: int64, StringDType, or object for both kinds."""
@@ -366,9 +484,9 @@ class GraphReader:
             Node ids of this type, in any order; all, ascending, if not given.
         where : mapping or sequence of (column, operator, value), optional
             Only nodes that satisfy every condition: ``{"age": 36}``, ``{"age": [36, 41]}`` or
-            ``[("age", ">=", 30), ("name", "!=", "ann")]``. Operators are ``== != < <= > >= in``.
-            An absent value satisfies none. Segments whose ranges rule a condition out are
-            not read.
+            ``[("age", ">=", 30), ("name", "!=", "ann")]``. Operators are ``== != < <= > >= in``
+            and ``startswith``. An absent value satisfies none. Segments whose ranges rule a
+            condition out are not read; a text index is used where there is one.
 
         Returns
         -------
@@ -382,23 +500,13 @@ class GraphReader:
             A node is not of this type, or a condition makes no sense for its column.
         """
         table = self._nodes.table(node_type)
-        slots = self._nodes.slots
-        chosen = table.nodes.copy() if nodes is None else self._nodes.check(nodes)
-        wrong = slots.field("node_type", chosen) != np.uint64(table.hash)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            found = self.types(chosen[row])[0]
-            raise GraphError(
-                f"nodes: row {row}: node {chosen[row]} is a {found}, not a {node_type}"
-            )
-        self._touched(chosen.size)
-        rows = table.rows_of(slots, chosen)
-        if where is not None:
-            from nkgraph import filtering, selecting
-
-            conditions = filtering.parse(where)
-            kept = selecting.select_rows(table, rows, conditions, self._aliases(node_type))
-            rows, chosen = rows[kept], chosen[kept]
+        chosen = None if nodes is None else self._nodes_of(table, nodes)
+        if where is None:
+            chosen = table.nodes.copy() if chosen is None else chosen
+            self._touched(chosen.size)
+            rows = table.rows_of(self._nodes.slots, chosen)
+        else:
+            chosen, rows = self._select(table, chosen, where)
         whole = rows.size == table.row_count and bool((np.diff(rows) == 1).all())
         names = sorted(table.properties) if columns is None else list(columns)
         result = {}
@@ -407,18 +515,42 @@ class GraphReader:
             result[name] = Column(column.read() if whole else column.take(rows))
         return Table(result, chosen)
 
+    def _nodes_of(self, table: TypeTable, nodes: object) -> U32:
+        """Check that nodes are of one type."""
+        chosen = self._nodes.check(nodes)
+        wrong = self._nodes.slots.field("node_type", chosen) != np.uint64(table.hash)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            found = self.types(chosen[row])[0]
+            raise GraphError(
+                f"nodes: row {row}: node {chosen[row]} is a {found}, not a {table.name}"
+            )
+        return chosen
+
+    def _select(self, table: TypeTable, chosen: U32 | None, where: object) -> tuple[U32, I64]:
+        """Return the nodes that satisfy conditions, of all of the type or of some; their rows."""
+        from nkgraph import filtering, selecting
+
+        conditions = filtering.parse(where)
+        aliases = self._aliases(table.name)
+        for condition in conditions:
+            if table.source(condition.column, aliases) is None:
+                table.column(condition.column, aliases)  # says which there are
+        count = table.count if chosen is None else chosen.size
+        indexes = self._text_indexes
+        found, conditions = selecting.select_indexed(indexes, table, count, conditions)
+        if found is None:
+            chosen = table.nodes.copy() if chosen is None else chosen
+        else:
+            chosen = found if chosen is None else chosen[np.isin(chosen, found)]
+        self._touched(chosen.size)
+        rows = table.rows_of(self._nodes.slots, chosen)
+        kept = selecting.select_rows(table, rows, conditions, aliases)
+        return chosen[kept], rows[kept]
+
     def _aliases(self, node_type: str) -> dict[str, str]:
         """What else the id and the title of a type are called."""
-        if self._opened is None:
-            return {}
-        stored = self._opened.stored
-        path = stored.path / "metadata.json"
-        aliases = {}
-        for key, meaning in (("id_field_aliases", "id"), ("title_field_aliases", "title")):
-            name = metadata.string_map(path, stored.metadata, key).get(node_type)
-            if name is not None:
-                aliases[name] = meaning
-        return aliases
+        return {} if self._opened is None else self._opened.stored.aliases(node_type)
 
     def read_edges(
         self, connection_type: str, columns: list[str] | None = None, edges: object = None

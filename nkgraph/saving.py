@@ -105,7 +105,7 @@ def save_generation(graph: "Graph", root: Path, may_compact: bool) -> bool:
     assert graph._opened is not None
     stored = graph._opened.stored
     changed, tail = _changed_segments(graph), has_tail(graph)
-    if not changed and not tail:
+    if not changed and not tail and not graph._text_indexes.changed:
         return False
     segments: list[SegmentContents | LinkedSegment]
     if may_compact and len(stored.segments) + tail > MAX_SEGMENTS:
@@ -173,4 +173,5 @@ def describe(
         opaque=[] if opened is None else [
             path for name in OPAQUE if (path := opened.stored.path / name).exists()
         ],
+        text_indexes=graph._text_indexes.contents(segments),
     )  # fmt: skip

@@ -18,13 +18,17 @@ from nkgraph.adjacency import SIDES
 from nkgraph.dtypes import I64, TOMBSTONE, U32, U64, Bool
 from nkgraph.edges import EdgeTable, check_ends
 from nkgraph.errors import FormatError
+from nkgraph.indexing import is_current
 from nkgraph.nodes import NodeTable, TypeTable
 from nkgraph.storage import checks, files
 from nkgraph.storage.columns import AnyColumn
+from nkgraph.storage.kglite import text_index_files
 from nkgraph.storage.kglite.names import fnv1a
 from nkgraph.storage.kglite.property_ranges import NumericRange, TextSet, of_column
 from nkgraph.storage.kglite.reader import Stored
 from nkgraph.storage.kglite.segment import Rows, Segment
+from nkgraph.storage.kglite.text_index_files import Listed, Pair
+from nkgraph.text_columns import TextColumns
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def verify(stored: Stored) -> Report:
         found += _guarded(check)
     tables: list[Check] = []
     found += _guarded(lambda: state.list_tables(tables))
+    found += _guarded(lambda: state.list_text_indexes(tables))
     for check in tables:  # one by one: damage to the columns of a type says nothing of others
         found += _guarded(check)
     return Report(list(dict.fromkeys(found)))
@@ -241,6 +246,45 @@ class _State:
         """Add a check for each node type."""
         checks += [partial(self._store_findings, table) for table in self.nodes.tables.values()]
         return iter(())
+
+    def list_text_indexes(self, checks: list[Check]) -> Iterator[Finding]:
+        """Add a check for each part of a text index; find files that belong to none."""
+        entries = self.stored.native or {}
+        listed = text_index_files.read_list(self.stored.path, entries, len(self.stored.segments))
+        known = {text_index_files.LIST}
+        for pair, parts in listed.items():
+            checks += [partial(self._text_index_findings, pair, part) for part in parts]
+            known |= {name for p in parts for name in text_index_files.file_names(p.stem).values()}
+        for name in sorted(filter(text_index_files.is_index_file, entries)):
+            if name not in known:
+                yield self._finding(self.stored.path / name, "file", "belongs to no text index")
+
+    def _text_index_findings(self, pair: Pair, part: Listed) -> Iterator[Finding]:
+        """Compare a part with what sorting the texts of its rows gives."""
+        path, held = self.stored.path, TextColumns(self.nodes, self.stored)
+        name = f"text index of {pair[1]} of {pair[0] or 'all types'}, segment {part.segment}"
+        sources = held.sources(pair)
+        ranges = held.part_ranges(sources, part.segment)
+        now = {n: (sources[n].kind, stop - start) for n, (start, stop) in ranges.items()}
+        stated = all(now.get(n, source) == source for n, source in part.sources.items())
+        if not stated or not is_current(self.stored, part):
+            problem = "is stale: it was taken from other columns, and is not believed"
+            yield self._finding(path / text_index_files.LIST, name, problem)
+            return
+        entries = text_index_files.read(path, part, self.stored.slot_count)
+        files_of = text_index_files.file_names(part.stem)
+        at = entries.first_out_of_order()
+        if at >= 0:
+            problem = f"entry {at} is not above the one before by (key, node)"
+            yield self._finding(path / files_of["ids"], name, problem, 4 * at)
+            return
+        want = held.entries(pair[1], sources, ranges)
+        if pair[0] is None:
+            want = want.without_empty()
+        found = entries.keep(held.valid(entries.nodes, ranges, {}))
+        if not found.equals(want):
+            problem = "has other texts or nodes than the column: look-ups answer wrongly"
+            yield self._finding(path / files_of["keys"], name, problem)
 
     def _store_findings(self, table: TypeTable) -> Iterator[Finding]:
         """Decode every column of a node type, and look every id up."""

@@ -17,6 +17,7 @@ from perf import (
     bench_search,
     bench_segments,
     bench_stitch,
+    bench_text_index,
 )
 from perf.harness import Limit, Result, Row, Scale, better, losses, run_rows, write_json
 
@@ -29,6 +30,7 @@ STAGES = (
     bench_search,
     bench_gather,
     bench_filter,
+    bench_text_index,
     bench_ingest,
     bench_open,
 )

@@ -1,5 +1,7 @@
 """Every public answer of a graph against the model of it."""
 
+import itertools
+
 import numpy as np
 import pytest
 from model import ORDERED, kind_of, plain, satisfies
@@ -25,6 +27,7 @@ def agree(g, model, gone=(), rng=None):
     agree_on_edges(g, model, rng)
     agree_on_rows(g, model)
     agree_on_the_removed(g, model)
+    agree_on_indexes(g, model)
     report = g.verify()
     assert report.ok, str(report)
 
@@ -81,10 +84,46 @@ def agree_on_conditions(g, kind, held, nodes, rng):
         operators = (
             ["==", "!=", "<", "<=", ">", ">="] if kind_of(value) in ORDERED else ["==", "!="]
         )
+        if kind_of(value) == "text":
+            agree_on_texts(g, kind, name, held, nodes, value)
         for operator in rng.permutation(operators)[:2].tolist():
             found = g.read_nodes(kind, ["id"], where=[(name, operator, value)]).rows.tolist()
             want = [node for node in nodes if satisfies(held[node].get(name), operator, value)]
             assert found == want, (kind, name, operator, value)
+
+
+def agree_on_texts(g, kind, name, held, nodes, value):
+    """Conditions that a text index may answer."""
+    for where in (
+        [(name, "startswith", value[:1])],
+        [(name, "==", value), (name, "startswith", value)],
+        {name: [value, "none", value]},
+    ):
+        want = [n for n in nodes if satisfies(held[n].get(name), "==", value)]
+        if len(where) == 1 and isinstance(where, list):
+            want = [n for n in nodes if satisfies(held[n].get(name), "startswith", value[:1])]
+        assert g.read_nodes(kind, ["id"], where=where).rows.tolist() == want, (kind, where)
+        some = nodes[::-2]
+        want = [n for n in some if n in set(want)]
+        assert g.read_nodes(kind, ["id"], some, where).rows.tolist() == want, (kind, where)
+
+
+def agree_on_indexes(g, model):
+    """Look-ups in each index: of texts that are there, of others, and of prefixes."""
+    key = lambda pair: (pair[0] is not None, *(name or "" for name in pair))  # noqa: E731
+    assert g.indexes == sorted(model.indexes, key=key)
+    for kind, column in g.indexes:
+        values = model.values_of(kind, column).values()
+        texts = sorted({value for value in values if isinstance(value, str)})
+        texts += ["", "no such", "zz"] + [text[:-1] + "\x7f" for text in texts[:3]]
+        parts = sorted({text[:size] for text in texts for size in (0, 1, 2, 9)}) + texts[:2]
+        if column == "title":  # the model does not tell an empty title from none
+            texts, parts = list(filter(None, texts)), list(filter(None, parts))
+        for find, asked in ((g.find_by_text, texts), (g.find_by_prefix, parts)):
+            offsets, nodes = find(kind, column, asked)
+            want = model.found(kind, column, asked, find == g.find_by_prefix)
+            found = [nodes[s:t].tolist() for s, t in itertools.pairwise(offsets.tolist())]
+            assert found == want, (find, kind, column, asked)
 
 
 def agree_on_ids(g, model, gone, rng):

@@ -38,6 +38,7 @@ class Model:
         self.free: list[int] = []
         self.slots = 0
         self.next_edge = 0
+        self.indexes = set()
 
     def copy(self):
         return copy.deepcopy(self)
@@ -122,6 +123,20 @@ class Model:
                 row.sort()
         return found
 
+    def values_of(self, kind, column):
+        """Node -> value of a column, its titles or its ids; of all types if ``kind`` is None."""
+        own = {"title": lambda node: node.title, "id": lambda node: node.key}
+        take = own.get(column, lambda node: node.properties.get(column))
+        return {n: take(self.nodes[n]) for n in self.nodes_of(kind)}
+
+    def found(self, kind, column, texts, is_prefix):
+        """Nodes of which a text equals, or starts with, each of ``texts``."""
+        held = [(n, v) for n, v in self.values_of(kind, column).items() if isinstance(v, str)]
+        return [
+            [n for n, v in held if (v.startswith(text) if is_prefix else v == text)]
+            for text in texts
+        ]
+
     def sources(self, kind):
         return sorted({self.edges[e].source for e in self.edges_of(kind)})
 
@@ -177,6 +192,8 @@ def satisfies(value, operator, other):
     """Values of different kinds are never equal and have no order; absent ones satisfy nothing."""
     if value is None:
         return False
+    if operator == "startswith":
+        return isinstance(value, str) and value.startswith(other)
     if kind_of(value) != kind_of(other):
         return operator == "!="
     return COMPARE[operator](value, other)

@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 import pytest
-from comparing import agree, agree_on_counts
+from comparing import agree, agree_on_counts, agree_on_indexes
 from model import Edge, Model, Node, present
 
 import nkgraph as nk
@@ -40,10 +40,11 @@ MOST_NODES, MOST_EDGES = 40, 70
 WEIGHTS = {
     "add_nodes": 14, "add_edges": 18, "remove_nodes": 6, "remove_edges": 7, "update_nodes": 8,
     "update_edges": 8, "refused": 4, "save": 6, "seal": 7, "compact": 2, "reopen": 4,
-    "abandon": 2, "open_reader": 4, "close_reader": 3, "copy": 3,
+    "abandon": 2, "open_reader": 4, "close_reader": 3, "copy": 3, "create_index": 8,
+    "drop_index": 1,
 }  # fmt: skip
 IN_MEMORY = ("add_nodes", "add_edges", "remove_nodes", "remove_edges", "update_nodes",
-             "update_edges", "refused", "copy")  # fmt: skip
+             "update_edges", "refused", "copy", "create_index", "drop_index")  # fmt: skip
 
 
 def learned(g):
@@ -114,6 +115,7 @@ class Program:
         agree_on_counts(self.g, self.model)
         for reader, model in self.readers:
             agree_on_counts(reader, model)
+        agree_on_indexes(self.g, self.model)
         if self.chance(often):
             agree(self.g, self.model, self.gone, self.rng)
 
@@ -230,6 +232,26 @@ class Program:
         self.say("update_edges", edges, columns)
         self.call("update_edges", edges, given)
         self.model.update_edges(edges, columns)
+
+    def create_index(self):
+        pair = self.pick([None, *TYPES]), self.pick(["t", "t", "né", "i", "title", "id", "new"])
+        held = self.model.values_of(*pair).values()
+        self.say("create_index", *pair)
+        if any(isinstance(value, str) and value for value in held) or pair in self.model.indexes:
+            if pair[0] is not None and not held:
+                return  # of a type without a node, where it is not taken
+            self.call("create_index", *pair)
+            self.model.indexes.add(pair)
+        elif not any(value == "" for value in held):
+            with pytest.raises(nk.NkgraphError):
+                self.g.create_index(*pair)
+
+    def drop_index(self):
+        if self.model.indexes:
+            pair = self.pick(sorted(self.model.indexes, key=str))
+            self.say("drop_index", *pair)
+            self.call("drop_index", *pair)
+            self.model.indexes.remove(pair)
 
     def refused(self):
         """A call that cannot be, of which nothing may stay."""
@@ -356,6 +378,8 @@ class Program:
         else:
             self.g.save(path, layout="flat")
         other = self.model.renumbered(canonical=form == "compact")
+        if form == "flat":  # kglite's own indexes are not believed
+            other.indexes = set()
         with nk.open(path, "r" if form == "flat" else "r+") as opened:
             agree(opened, other, self.gone, self.rng)
             if form != "flat":

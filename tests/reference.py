@@ -317,6 +317,8 @@ def satisfies(value, operator, wanted):
         return False
     if operator == "in":
         return any(satisfies(value, "==", one) for one in wanted)
+    if operator == "startswith":
+        return isinstance(value, str) and value.startswith(wanted)
     if isinstance(wanted, str) and family(value) in ("date", "timestamp"):
         wanted = from_iso(family(value), wanted)
     if operator in ("==", "!="):

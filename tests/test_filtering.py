@@ -80,6 +80,9 @@ def conditions(draw, held=(), wanted=scalars):
     near += [n + d for n in near for d in (-1, 0.5) if type(n) is int]
     one = st.one_of(wanted, st.sampled_from(near)) if near else wanted
     operator = draw(st.sampled_from(OPERATORS))
+    if operator == "startswith":
+        parts = ["", *(v[: len(v) // 2 + 1] for v in near if isinstance(v, str))]
+        return operator, draw(st.one_of(st.sampled_from(parts), texts))
     return operator, draw(st.lists(one, max_size=4) if operator == "in" else one)
 
 
@@ -336,12 +339,23 @@ def test_long_columns():
 
 def test_absent_and_empty_columns():
     for operator in OPERATORS:
-        condition = Condition("a", operator, [1] if operator == "in" else 1)
+        condition = Condition("a", operator, {"in": [1], "startswith": "a"}.get(operator, 1))
         assert evaluate(absent(3), condition).tolist() == [False] * 3
         assert evaluate(FixedColumn("int64", np.zeros(0, np.int64), None), condition).size == 0
     assert evaluate(TextColumn(TextArray.empty(2), None), Condition("a", "in", [])).tolist() == [
         False, False,
     ]  # fmt: skip
+
+
+def test_prefixes():
+    held = ["ab", "a", "", None, "b", "é", "éa", "a" * 40]
+    assert rows(held, "startswith", "") == [0, 1, 2, 4, 5, 6, 7]
+    assert rows(held, "startswith", "a") == [0, 1, 7]
+    assert rows(held, "startswith", "é") == [5, 6]
+    assert rows(held, "startswith", "a" * 9) == [7]
+    assert rows([1, 2], "startswith", "1") == rows([DAYS[0]], "startswith", "0") == []
+    with pytest.raises(GraphError, match="a: startswith takes a str, not int 1"):
+        Condition("a", "startswith", 1)
 
 
 def test_parse():
@@ -357,6 +371,22 @@ def test_parse():
     assert parse({"n": range(2)})[0].value == (0, 1)
     assert parse({"place": {"latitude": 1.0, "longitude": 2.0}})[0].operator == "=="
     assert parse({"n": np.int64(3)})[0].operator == "=="
+
+
+def test_what_texts_alone_satisfy():
+    def found(operator, value):
+        texts = filtering.only_texts(Condition("a", operator, value))
+        return None if texts is None else texts.to_strings().tolist()
+
+    assert found("==", "x") == ["x"]
+    assert found("startswith", "2024-02-29") == ["2024-02-29"]
+    for some in (["x", "2024"], np.array(["x", "2024"]), np.array(["x", "2024"], "T")):
+        assert found("in", some) == ["x", "2024"]
+    assert found("in", []) == []
+    day, other = "2024-02-29", [1, True, 0.5, MOMENTS[0], PARTS[0], DAYS[0], [1], 10**400, math.nan]
+    for operator, value in [("==", day), ("in", ["x", day]), ("<", "x"), ("==", 1)]:
+        assert found(operator, value) is None
+    assert all(found("in", ["x", one]) is None for one in other)
 
 
 def test_conditions_keep_a_copy_of_an_array():

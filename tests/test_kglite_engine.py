@@ -152,3 +152,81 @@ def test_the_engine_sees_all_segments_of_a_native_generation(tmp_path):
     # Properties and ids of later segments lie in files that it does not look for.
     ids = rows(engine, "MATCH (n:Person) RETURN n.id AS i")
     assert ids == [(1,), (2,), (3,), (None,), (None,)]
+
+
+# -- text indexes -----------------------------------------------------------------------------
+
+TEXT_QUERIES = {
+    "MATCH (n:Person {nick: 'né 7'}) RETURN n.id AS i": ("Person", "nick", "né 7", False),
+    "MATCH (n:Person) WHERE n.nick STARTS WITH 'né 1' RETURN n.id AS i": (
+        "Person", "nick", "né 1", True,
+    ),
+    "MATCH (n {nick: 'né 7'}) RETURN n.id AS i": (None, "nick", "né 7", False),
+    "MATCH (n) WHERE n.title STARTS WITH 'Title 2' RETURN n.id AS i": (
+        None, "title", "Title 2", True,
+    ),
+    "MATCH (n:Wide {mixed: 'a'}) RETURN n.id AS i": ("Wide", "mixed", "a", False),
+}  # fmt: skip
+
+
+def engine_of(path, copy):
+    shutil.copytree(path, copy)
+    return kglite.load(str(copy)), copy
+
+
+def test_the_engine_uses_the_text_indexes(saved, tmp_path):
+    """It answers from them alone: emptied ones show that, whole ones give all."""
+    g, _ = saved
+    for kind, column in (
+        ("Person", "nick"), (None, "nick"), (None, "title"), ("Wide", "mixed"), (None, "mixed"),
+    ):  # fmt: skip
+        g.create_index(kind, column)
+    g.save(tmp_path / "native")
+    g.save(tmp_path / "flat again", layout="flat")
+    (generation,) = (tmp_path / "native" / "generations").iterdir()
+    for number, path in enumerate((generation, tmp_path / "flat again")):
+        engine, copy = engine_of(path, tmp_path / f"whole {number}")
+        for query, (kind, column, text, is_prefix) in TEXT_QUERIES.items():
+            find = g.find_by_prefix if is_prefix else g.find_by_text
+            want = g.ids(find(kind, column, text)[1]).tolist()
+            assert want
+            assert sorted(i for (i,) in rows(engine, query)) == sorted(want), query
+        for node in ("n:Wide", "n"):
+            query = f"MATCH ({node} {{mixed: 1}}) RETURN n.id AS i"
+            assert rows(engine, query) == [(2**40 + 1,)]
+        for meta in copy.rglob("*_index_*_meta.bin"):
+            meta.write_bytes(bytes(16))
+        engine, _ = engine_of(copy, tmp_path / f"emptied {number}")
+        assert [rows(engine, query) for query in list(TEXT_QUERIES)[:2]] == [[], []]
+
+
+def test_the_engine_gets_no_part_of_a_text_index_for_the_whole(tmp_path):
+    with nk.create(tmp_path / "g") as g:
+        g.add_nodes("Person", [1, 2], {"nick": ["a", "b"]}, titles=["x", "y"])
+        g.create_index("Person", "nick")
+        g.create_index(None, "title")
+        g.save()
+        g.add_nodes("Person", [3], {"nick": ["c"]}, titles=["x"])
+        g.seal()
+        current = (tmp_path / "g" / "CURRENT").read_text().strip()
+        generation = tmp_path / "g" / "generations" / current
+        assert not list(generation.glob("seg_*/*_index_*_keys.bin"))
+        engine, _ = engine_of(generation, tmp_path / "several")
+        assert rows(engine, "MATCH (n:Person {nick: 'a'}) RETURN n.id AS i") == [(1,)]
+        g.compact()
+        (generation,) = (tmp_path / "g" / "generations").iterdir()
+        engine, _ = engine_of(generation, tmp_path / "one")
+        assert rows(engine, "MATCH (n:Person {nick: 'c'}) RETURN n.id AS i") == [(3,)]
+        found = rows(engine, "MATCH (n {title: 'x'}) RETURN n.id AS i")
+        assert sorted(found) == [(1,), (3,)]
+
+
+def test_the_engine_is_not_fooled_by_names_that_share_files(tmp_path):
+    g = nk.Graph()
+    g.add_nodes("A_b", [1], {"c": ["value"]})
+    g.add_nodes("A", [2, 3], {"b_c": ["value", "other"]})
+    g.create_index("A_b", "c")
+    g.save(tmp_path / "flat", layout="flat")
+    engine, _ = engine_of(tmp_path / "flat", tmp_path / "copy")
+    assert rows(engine, "MATCH (n:A_b {c: 'value'}) RETURN n.id AS i") == [(1,)]
+    assert rows(engine, "MATCH (n:A {b_c: 'value'}) RETURN n.id AS i") == [(2,)]

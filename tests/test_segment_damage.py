@@ -62,14 +62,15 @@ def whole(tmp_path_factory):
 class Copy:
     """A copy whose files are damaged and mended."""
 
-    def __init__(self, whole, path):
+    def __init__(self, whole, path, ask=None):
         shutil.copytree(whole, path)
         self.path = path
+        self.ask = ask or everything
         (self.generation,) = (path / "generations").iterdir()
         found = sorted(file for file in self.generation.rglob("*") if file.is_file())
         self.blobs = {str(file.relative_to(self.generation)): file.read_bytes() for file in found}
         self.names = [name for name in self.blobs if name != LIST]
-        self.state = ask(path)
+        self.state = self.ask(path)
 
     def put(self, name, blob, listed=False):
         """Change a file, or remove it; ``listed``: as one whose size and checksum are right."""
@@ -94,7 +95,7 @@ class Copy:
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "(?s).*the arrays are believed", RuntimeWarning)
-                return "answer", ask(self.path)
+                return "answer", self.ask(self.path)
         except nk.NkgraphError as error:
             return "error", str(error)
 
@@ -107,7 +108,7 @@ class Copy:
             return True
 
 
-def ask(path):
+def everything(path):
     """Every answer of a graph, as text."""
     with nk.open(path) as g:
         said = [state(g)]

@@ -11,10 +11,14 @@ import numpy as np
 
 from nkgraph.dtypes import I64, U8, U32, U64, Bool
 from nkgraph.kernels._jit import kernel
+from nkgraph.kernels.intrinsics import load_word, prefetch
 
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 _FINISH = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT = np.uint64(32)
+_BYTE = np.uint64(255)
+_AHEAD = 16
+"""Rows between the one that is copied and the one that is prefetched."""
 
 
 @kernel
@@ -31,12 +35,27 @@ def take_lengths(offsets: I64, rows: I64, out_offsets: I64) -> int:
 
 @kernel
 def take_bytes(offsets: I64, data: U8, rows: I64, out_offsets: I64, out: U8) -> None:
-    """Copy the bytes of the chosen rows."""
+    """Copy the bytes of the chosen rows, those that come soon prefetched.
+
+    Eight bytes a step, so up to seven are written behind a row, where the next row is written
+    afterwards: serial.
+    """
     for i in range(rows.size):
+        if i + _AHEAD < rows.size:
+            prefetch(data, offsets[rows[i + _AHEAD]])
         at = offsets[rows[i]]
         to = out_offsets[i]
-        for k in range(out_offsets[i + 1] - to):
-            out[to + k] = data[at + k]
+        stop = out_offsets[i + 1]
+        while to < stop and to + 8 <= out.size and at + 8 <= data.size:
+            word = load_word(data, at)
+            for k in range(8):
+                out[to + k] = np.uint8(word >> np.uint64(8 * k) & _BYTE)
+            to += 8
+            at += 8
+        while to < stop:
+            out[to] = data[at]
+            to += 1
+            at += 1
 
 
 @kernel
@@ -134,9 +153,10 @@ def first_bad_utf8(offsets: I64, data: U8) -> int:
 def gather_matrix(offsets: I64, data: U8, rows: I64, width: int, matrix: U8) -> None:
     """Write chosen rows into a zeroed matrix of ``width`` bytes a row."""
     for i in range(rows.size):
-        at = offsets[rows[i]]
-        length = min(width, offsets[rows[i] + 1] - at)
-        to = i * width
+        # Unsigned, so that the compiler need not think of negative positions.
+        at = np.uint64(offsets[rows[i]])
+        length = np.uint64(min(width, offsets[rows[i] + 1] - offsets[rows[i]]))
+        to = np.uint64(i * width)
         for k in range(length):
             matrix[to + k] = data[at + k]
 

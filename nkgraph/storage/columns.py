@@ -199,6 +199,19 @@ def gather(
     return concatenate(pieces).take(places)
 
 
+def texts(column: AnyColumn) -> tuple[TextArray, I64]:
+    """Return the texts of a column, and the rows that they are in."""
+    if isinstance(column, MixedColumn):
+        rows = np.flatnonzero(column.values.tags == kinds.TEXT)
+        return column.values.take(rows).texts(), rows
+    if isinstance(column, FixedColumn):
+        return TextArray.empty(), np.zeros(0, np.int64)
+    if column.valid is None or column.valid.all():
+        return column.text, np.arange(len(column))
+    rows = np.flatnonzero(column.valid)
+    return column.text.take(rows), rows
+
+
 # -- to and from tagged values ----------------------------------------------------------------
 
 

@@ -348,6 +348,46 @@ class WriterLock:
         self.close()
 
 
+class DirectoryLock:
+    """The right to change a directory in which no file of ours may lie: a lock on itself.
+
+    Use ``lock_directory``, which knows where there is no such lock.
+    """
+
+    def __init__(self, handle: int) -> None:
+        self._handle: int | None = handle
+
+    def close(self) -> None:
+        """Let another writer in."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def lock_directory(root: Path) -> DirectoryLock | WriterLock:
+    """Take the right to change a directory; leaves no file there if the system allows it.
+
+    Windows, and some file systems of a network, lock files alone: there it is ``ROOT/.lock``.
+
+    Raises
+    ------
+    LockedError
+        Another writer has it, in this process or another.
+    """
+    if sys.platform == "win32":
+        return WriterLock(root)
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise LockedError(f"{root} is being written by another writer") from None
+    except OSError:
+        os.close(handle)
+        return WriterLock(root)
+    return DirectoryLock(handle)
+
+
 class ReadHold:
     """What keeps a generation from being removed while a reader has it.
 

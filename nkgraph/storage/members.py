@@ -11,7 +11,7 @@ What no typed column can hold has no place here. Arrays of values are taken over
 is done value by value.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -217,7 +217,7 @@ def from_array(values: np.ndarray) -> Members | None:
     if kind == "b":
         return Members(booleans=values.astype(bool))
     if kind == "U" or (kind == "T" and not hasattr(dtype, "na_object")):
-        return Members(texts=_encoded(values.tolist()))
+        return Members(texts=TextArray.from_list(values.tolist(), "texts"))
     return _from_stamps(values) if kind == "M" else None
 
 
@@ -225,7 +225,7 @@ def from_list(values: list[Any]) -> Members | None:
     """Take over values that are all of type str, int or float; None for any others."""
     types = set(map(type, values))
     if types == {str}:
-        return Members(texts=_encoded(values))
+        return Members(texts=TextArray.from_list(values, "texts"))
     if types == {float}:
         return Members(floats=np.array(values, np.float64))
     if types == {int}:
@@ -234,19 +234,6 @@ def from_list(values: list[Any]) -> Members | None:
         except OverflowError:
             return None
     return None
-
-
-def _encoded(texts: Sequence[str]) -> TextArray:
-    """Encode str objects, without the detour through NumPy that ``from_strings`` takes."""
-    joined = "".join(texts)
-    try:
-        data = joined.encode()
-    except UnicodeEncodeError:
-        return TextArray.from_strings(texts, "texts")  # words the error
-    encoded = texts if len(data) == len(joined) else map(str.encode, texts)
-    offsets = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(texts)), out=offsets[1:])
-    return TextArray(offsets, np.frombuffer(data, np.uint8))
 
 
 def _from_stamps(stamps: np.ndarray) -> Members | None:

@@ -14,6 +14,12 @@ _FEW = 64
 """Up to so many rows, plain Python beats loading kernels."""
 
 
+_STEP = 1 << 24
+"""Items of a matrix that is made at once."""
+_PADDING = 4
+"""Rows of one width, of all rows at once, may take so many times the bytes of the rows."""
+
+
 class TextArray:
     """Row i is ``data[offsets[i]:offsets[i + 1]]``, UTF-8.
 
@@ -70,6 +76,25 @@ class TextArray:
         return cls(offsets, data)
 
     @classmethod
+    def from_list(cls, strings: Sequence[str], name: str = "text") -> "TextArray":
+        """Encode str objects, without a detour through NumPy: no more than C does for each.
+
+        Raises
+        ------
+        GraphError
+            As ``from_strings``.
+        """
+        joined = "".join(strings)
+        try:
+            data = joined.encode()
+        except UnicodeEncodeError:
+            return cls.from_strings(strings, name)  # words the error
+        encoded = strings if len(data) == len(joined) else map(str.encode, strings)
+        offsets = np.zeros(len(strings) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, encoded), np.int64, len(strings)), out=offsets[1:])
+        return cls(offsets, np.frombuffer(data, np.uint8))
+
+    @classmethod
     def _from_few(cls, strings: Sequence[str]) -> "TextArray":
         encoded = [string.encode() for string in strings]
         offsets = np.zeros(len(encoded) + 1, np.int64)
@@ -78,23 +103,31 @@ class TextArray:
 
     def to_strings(self) -> np.ndarray:
         """Decode to StringDType, (n,); allocates 16 bytes a row and the bytes of long texts."""
-        result = np.zeros(len(self), TEXT)
+        result: np.ndarray = np.zeros(len(self), TEXT)
         if len(self) <= _FEW:
             data = self.data.tobytes()
             edges = self.offsets.tolist()
             result[:] = [data[start:stop].decode() for start, stop in pairwise(edges)]
             return result
         lengths = np.diff(self.offsets)
-        for rows, width in _buckets(lengths):
-            matrix = np.zeros(rows.size * width, np.uint8)
-            kernels.text.gather_matrix(self.offsets, self.data, rows, width, matrix)
-            result[rows] = matrix.view(f"S{width}").astype(TEXT)
+        width = max(int(lengths.max()), 1)
+        if width * len(self) <= min(_PADDING * int(lengths.sum()), _STEP):
+            result = self._decode(np.arange(len(self)), width)
+        else:
+            for rows, width in _buckets(lengths):
+                result[rows] = self._decode(rows, width)
         # A fixed-width row cannot tell a NUL at the end of a text from its own padding.
         last = self.offsets[1:][lengths > 0] - 1
         for row in np.flatnonzero(lengths > 0)[self.data[last] == 0]:
             start, stop = self.offsets[row], self.offsets[row + 1]
             result[row] = self.data[start:stop].tobytes().decode()
         return result
+
+    def _decode(self, rows: I64, width: int) -> np.ndarray:
+        """Decode rows of at most ``width`` bytes; NULs at their ends are lost."""
+        matrix = np.zeros(rows.size * width, np.uint8)
+        kernels.text.gather_matrix(self.offsets, self.data, rows, width, matrix)
+        return matrix.view(f"S{width}").astype(TEXT)
 
     def take(self, rows: I64) -> "TextArray":
         """Return the chosen rows."""
@@ -131,6 +164,13 @@ class TextArray:
             other.offsets, other.data, read_only(np.asarray(other_rows, np.int64)), same,
         )  # fmt: skip
         return same
+
+    def starts_with(self, prefix: str) -> Bool:
+        """Say which rows start with a text."""
+        found = np.empty(len(self), bool)
+        wanted = read_only(np.frombuffer(prefix.encode(), np.uint8))
+        kernels.text_keys.starts_with(self.offsets, self.data, wanted, found)
+        return found
 
     def first_bad(self) -> int:
         """Return the first row that is not UTF-8, or -1."""
@@ -173,7 +213,7 @@ def _buckets(lengths: I64) -> Iterable[tuple[I64, int]]:
         rows = np.flatnonzero((lengths > low) & (lengths <= width))
         if rows.size:
             # Bounded steps: a matrix of one step takes at most 64 MiB, or one row.
-            step = max(1, (1 << 24) // width)
+            step = max(1, _STEP // width)
             for start in range(0, rows.size, step):
                 yield rows[start : start + step], width
         low, width = width, 2 * width

@@ -13,6 +13,7 @@ from nkgraph.storage.kglite.id_index_file import GeneralIds, IntegerIds
 from nkgraph.storage.kglite.id_lookup import SortedIds
 from nkgraph.storage.kglite.names import Names, fnv1a
 from nkgraph.storage.kglite.property_ranges import Pair, Summary, to_manifest
+from nkgraph.storage.kglite.text_index_files import IndexContents
 
 ID, TITLE = "__id__", "__title__"
 
@@ -94,3 +95,4 @@ class Contents:
     segments: Sequence[SegmentContents | LinkedSegment]
     labels: Mapping[str, U32]
     opaque: Sequence[Path]
+    text_indexes: Sequence[IndexContents] = ()

@@ -140,6 +140,15 @@ class Stored:
             self._ranges[number] = found
         return self._ranges[number]
 
+    def aliases(self, node_type: str) -> dict[str, str]:
+        """What else the id and the title of a type are called: name -> "id" or "title"."""
+        path, found = self.path / "metadata.json", {}
+        for key, meaning in (("id_field_aliases", "id"), ("title_field_aliases", "title")):
+            name = metadata.string_map(path, self.metadata, key).get(node_type)
+            if name is not None:
+                found[name] = meaning
+        return found
+
     def compare(self, field: str, found: int, what: str) -> None:
         """Warn where a count of the meta file is not what the arrays hold.
 

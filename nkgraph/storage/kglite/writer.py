@@ -8,6 +8,7 @@ directory, ``nkgraph.json``. Equal contents give equal bytes. Where files of a s
     ./ or seg_NNN/          type_indices.bin, id_indices.bin, nkgraph_ids/: of an only segment, or
                             of one among several, where kglite does not look for them and so does
                             not take a part for the whole
+    see text_index_files    text indexes, and the list of them in a native directory
 """
 
 import json
@@ -29,6 +30,7 @@ from nkgraph.storage.kglite import (
     metadata,
     node_columns,
     property_ranges,
+    text_index_files,
     type_index_file,
 )
 from nkgraph.storage.kglite.contents import (
@@ -39,6 +41,8 @@ from nkgraph.storage.kglite.contents import (
 from nkgraph.storage.kglite.manifest import write_manifest
 from nkgraph.storage.kglite.names import fnv1a, write_names
 from nkgraph.storage.kglite.property_ranges import TextSet
+from nkgraph.storage.kglite.text_index_files import Listed
+from nkgraph.storage.sorted_texts import SortedTexts
 
 Part = bytes | np.ndarray
 Files = list[tuple[str, Sequence[Part]]]
@@ -63,8 +67,9 @@ def write(directory: Path, contents: Contents, native: bool, previous: Path | No
         Something does not fit the format. OSError where the disk refuses.
     """
     old = None if previous is None else _Previous(previous)
-    links = _links(contents, old)
-    listed = _files(contents, native)
+    stems = _stems(contents, native)
+    links = {**_links(contents, old), **_index_links(stems)}
+    listed = [*_files(contents, native), *_text_index_files(stems)]
     for name in sorted({str(Path(name).parent) for name in [*links, *dict(listed)]}):
         (directory / name).mkdir(parents=True, exist_ok=True)
     entries: dict[str, extras.Entry] = {}
@@ -82,6 +87,10 @@ def write(directory: Path, contents: Contents, native: bool, previous: Path | No
         else:
             entries[name] = _write_one(directory / name, parts)
             written.append(name)
+    if native and contents.text_indexes:
+        name = text_index_files.LIST
+        entries[name] = _write_one(directory / name, [_index_list(contents, stems, entries)])
+        written.append(name)
     # Never a link: readers hold a generation by a lock on this file.
     entries[metadata.META] = _write_one(directory / metadata.META, [contents.meta.to_json()])
     written.append(metadata.META)
@@ -101,6 +110,8 @@ def _links(contents: Contents, old: "_Previous | None") -> dict[str, str]:
         folder = f"{segment_folder(number)}/"
         new, was = (folder if several else ""), ("" if segment.was_only else folder)
         for name in old.entries:
+            if text_index_files.is_index_file(name):
+                continue
             if name.startswith(folder):
                 inner = name.removeprefix(folder)
                 found[_moved(inner, folder, new)] = name
@@ -292,3 +303,75 @@ def _store_files(folder: str, sidecars: str, segment: SegmentContents) -> Files:
             (f"{folder}columns_meta.bin.zst", [files.compress(meta)]),
         ]
     return found
+
+
+# -- text indexes -----------------------------------------------------------------------------
+
+Stems = dict[tuple[int, int], tuple[str, SortedTexts | Listed]]
+"""Stem and entries by (number of the index, segment)."""
+
+
+def _stems(contents: Contents, native: bool) -> Stems:
+    """Name the parts of all text indexes; a flat directory has only those that kglite finds."""
+    known = _known_columns(contents)
+    several = len(contents.segments) > 1
+    found: Stems = {}
+    for number, index in enumerate(contents.text_indexes):
+        pair = index.node_type, index.column
+        stem = None if several else text_index_files.kglite_stem(pair, known)
+        for segment, part in enumerate(index.parts):
+            own = f"{text_index_files.FOLDER}/{number:05}_{segment:03}"
+            if stem is not None:
+                found[number, segment] = f"{segment_folder(0)}/{stem}", part.entries
+            elif native:
+                found[number, segment] = own, part.entries
+    return found
+
+
+def _known_columns(contents: Contents) -> dict[str, set[str]]:
+    """Every name by which a column of each node type may be asked for."""
+    known = {name: {"id", "title", *held} for name, held in contents.node_types.items()}
+    for key in ("id_field_aliases", "title_field_aliases"):
+        aliases = contents.settings.get(key)
+        if isinstance(aliases, dict):
+            for name, alias in aliases.items():
+                if isinstance(alias, str):
+                    known.setdefault(name, {"id", "title"}).add(alias)
+    return known
+
+
+def _index_links(stems: Stems) -> dict[str, str]:
+    links = {}
+    for stem, entries in stems.values():
+        if isinstance(entries, Listed):
+            old = text_index_files.file_names(entries.stem)
+            new = text_index_files.file_names(stem)
+            links.update({new[part]: old[part] for part in new})
+    return links
+
+
+def _text_index_files(stems: Stems) -> Files:
+    found: Files = []
+    for stem, entries in stems.values():
+        if not isinstance(entries, Listed):
+            names = text_index_files.file_names(stem)
+            found += [(names[part], data) for part, data in text_index_files.write(entries).items()]
+    return found
+
+
+def _index_list(contents: Contents, stems: Stems, entries: dict[str, extras.Entry]) -> bytes:
+    """Make the list, when the checksums of the columns are known."""
+    found = []
+    for number, index in enumerate(contents.text_indexes):
+        parts = []
+        for segment, part in enumerate(index.parts):
+            stem, held = stems[number, segment]
+            count, size = (
+                (held.count, held.key_bytes)
+                if isinstance(held, Listed)
+                else (len(held), int(held.texts.offsets[-1] - held.texts.offsets[0]))
+            )
+            stamp = text_index_files.stamp_of(entries, segment, part.sources)
+            parts.append(Listed(segment, stem, count, size, part.sources, stamp))
+        found.append(((index.node_type, index.column), parts))
+    return text_index_files.write_list(found)
