@@ -196,7 +196,6 @@ def _apart(given: Sequence[Operand]) -> Members:
         TextArray.from_strings(held["text"]),
         np.array(list(filter(_fits, held["date"])), np.int64),
         np.array([int(n) for n in held["timestamp"] if n == int(n) and _fits(n)], np.int64),
-        others=bool(held["nested"]),
     )
 
 

@@ -231,6 +231,28 @@ def test_many_members_and_many_rows(monkeypatch):
     ]
 
 
+def test_members_are_as_exact_as_values():
+    """What a conversion to another dtype would make equal is not."""
+    whole = [0, 1, 2, 2**53, 2**63 - 1]
+    for some in ([0.5, 2.0], np.array([0.5, 2.0])):
+        assert rows(whole, "in", some) == [2]
+    assert rows(whole, "in", np.array([2**63, 2**64 - 1], np.uint64)) == []
+    assert rows(whole, "in", np.array([2.0**63, -(2.0**63), math.nan, math.inf])) == []
+    assert rows([0.0, 2.0**53, 2.0**63, 2.0**64], "in", np.array([2**53 + 1, 2**63 - 1])) == []
+    assert rows([0.0, 2.0**53, 2.0**63], "in", np.array([2**63], np.uint64)) == [2]
+    assert rows([0.0, 2.0**53, 2.0**63], "in", np.array([2**63 + 1], np.uint64)) == []
+    moments = np.array(["1970-01-01T00:00:00", "2024-02-29T12:00:00"], "M8[s]")
+    assert rows(moments, "in", ["1970-01-01T00:00:00.5"]) == []
+    assert rows(moments, "in", ["1970-01-01T00:00:00.0"]) == [0]
+    assert rows(moments, "in", np.array(["2024-02-29T12:00:00.001"], "M8[ms]")) == []
+    assert rows(moments, "in", np.array([2**60, -(2**60)], "M8[h]")) == []  # 0 modulo 2**64
+    zeros = np.zeros(5000)
+    for some in ([-0.0], [0.0], [-0.0, *range(100, 200)], [0.0, *range(100, 200)]):
+        assert len(rows(zeros, "in", np.array(some, float))) == 5000
+        assert len(rows(-zeros, "in", np.array(some, float))) == 5000
+        assert not rows(zeros + 1, "in", np.array(some, float))
+
+
 def test_members_are_not_taken_one_by_one(monkeypatch):
     def refuse(value):
         raise AssertionError(f"{value!r} was looked at")

@@ -43,7 +43,7 @@ def _no_integers() -> I64:
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """The values of one search, apart by kind; ``others`` says that there were more."""
+    """The values of one search, apart by kind."""
 
     integers: I64 = field(default_factory=_no_integers)
     floats: F64 = field(default_factory=lambda: np.zeros(0))
@@ -51,7 +51,6 @@ class Members:
     texts: TextArray = field(default_factory=TextArray.empty)
     days: I64 = field(default_factory=_no_integers)
     seconds: I64 = field(default_factory=_no_integers)
-    others: bool = False
 
     @cached_property
     def whole(self) -> I64:

@@ -317,7 +317,7 @@ def may_hold(found: Summary | None, members: Members) -> bool:
 
     As ``may_match`` with ``in``. The numbers are sorted, and the texts hashed, once for all calls.
     """
-    if found is None or members.others:
+    if found is None:
         return True
     if isinstance(found, NumericRange):
         numbers = members.ascending
