@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from nkgraph.storage.values import Duration as Duration
     from nkgraph.table import Column as Column
     from nkgraph.table import Table as Table
+    from nkgraph.word_columns import gather as gather
 
 if sys.byteorder != "little":
     raise ImportError("nkgraph works on little-endian machines only")
@@ -66,6 +67,7 @@ _HOMES = {
     "find_sorted": ("search", "find_sorted"),
     "count_peers": ("build", "count_peers"),
     "PeerCounts": ("build", "PeerCounts"),
+    "gather": ("word_columns", "gather"),
 }
 
 __all__ = [

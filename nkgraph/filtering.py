@@ -22,15 +22,21 @@ import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nkgraph.dtypes import I64, TEXT, Bool
+from nkgraph import kernels, threads
+from nkgraph.arrays import read_only
+from nkgraph.dtypes import Bool
 from nkgraph.errors import GraphError
+from nkgraph.storage import members as sets
 from nkgraph.storage import values as kinds
 from nkgraph.storage.columns import AnyColumn, FixedColumn, MixedColumn, TextColumn, from_values
+from nkgraph.storage.kglite import property_ranges
 from nkgraph.storage.kglite.property_ranges import as_number, float_above, float_below
+from nkgraph.storage.members import FAR, FRACTIONS, SECONDS, Members
 from nkgraph.storage.text import TextArray
 
 ORDERINGS = ("<", "<=", ">", ">=")
@@ -54,10 +60,6 @@ _DAY = r"[+-]?[0-9]{4,9}-[0-9]{2}-[0-9]{2}"
 _DATE = re.compile(_DAY)
 _TIMESTAMP = re.compile(rf"({_DAY})[T ]([0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}})?)(\.[0-9]+)?")
 _EPOCH = datetime.datetime(1970, 1, 1)
-_SECONDS = {"h": 3600, "m": 60, "s": 1}
-_FRACTIONS = {"ms": 3, "us": 6, "ns": 9, "ps": 12, "fs": 15, "as": 18}
-_FAR = 10**12
-"""No date lies so many months from 1970: NumPy's conversion to days is exact below it."""
 
 
 class Operand(NamedTuple):
@@ -80,24 +82,31 @@ class Condition:
     operator : str
         One of ``OPERATORS``.
     value : object
-        For ``in``, a list, tuple, set, range or one-dimensional array of values, kept as a
-        tuple.
+        For ``in``, a list, tuple, set, range or one-dimensional array of values. An array is
+        copied, anything else kept as a tuple.
 
     Attributes
     ----------
     given : tuple of Operand
-        The value, or those of ``in``, as they are compared.
+        The value, or those of ``in``, one by one as they are compared.
+    members : Members
+        The same in arrays, one for each kind.
 
     Raises
     ------
     GraphError
         An unknown operator, a value that no column can hold, or ``in`` without values.
+
+    Notes
+    -----
+    Arrays of numbers, texts and dates, and lists of int, float or str alone, are taken over
+    whole, at NumPy's speed; any other values one by one.
     """
 
     column: str
     operator: str
     value: object
-    given: tuple[Operand, ...] = field(init=False, repr=False, compare=False)
+    members: Members = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what could not be evaluated."""
@@ -107,26 +116,91 @@ class Condition:
             known = " ".join(OPERATORS)
             raise GraphError(f"{self.column}: unknown operator {self.operator!r:.60}; use {known}")
         try:
-            members: tuple[object, ...] = (self.value,)
             if self.operator == "in":
-                members = _members(self.value)
-                object.__setattr__(self, "value", members)
-            object.__setattr__(self, "given", tuple(map(operand, members)))
+                object.__setattr__(self, "value", _collection(self.value))
+            members = self._in_arrays()
+            object.__setattr__(self, "members", members or _apart(self.given))
             if self.operator == "startswith" and self.given[0].kind != "text":
                 raise GraphError(f"startswith takes a str, not {_shown(self.value)}")
         except GraphError as error:
             raise GraphError(f"{self.column}: {error}") from None
 
+    def __eq__(self, other: object) -> bool:
+        """Compare column, operator and value; an array by dtype and items."""
+        if not isinstance(other, Condition):
+            return NotImplemented
+        if (self.column, self.operator) != (other.column, other.operator):
+            return False
+        mine: Any = self.value
+        theirs: Any = other.value
+        if isinstance(mine, np.ndarray) and isinstance(theirs, np.ndarray):
+            return mine.dtype == theirs.dtype and np.array_equal(mine, theirs)
+        return type(mine) is type(theirs) and bool(mine == theirs)
 
-def _members(value: object) -> tuple[object, ...]:
+    @cached_property
+    def given(self) -> tuple[Operand, ...]:
+        """Make operands of the values: for arrays, only where something asks for them."""
+        if self.operator != "in":
+            return (operand(self.value),)
+        values: Any = self.value
+        if isinstance(values, np.ndarray) and values.dtype.kind not in "mM":
+            values = values.tolist()  # of some units it would turn dates into integers
+        return tuple(map(operand, values))
+
+    def _in_arrays(self) -> Members | None:
+        if isinstance(self.value, np.ndarray) and self.operator == "in":
+            return sets.from_array(self.value)
+        if isinstance(self.value, tuple) and self.operator == "in":
+            return sets.from_list(list(self.value))
+        return None
+
+    def may_match(self, known: property_ranges.Summary | None) -> bool:
+        """Say whether a value of a column that is summarised so may satisfy this."""
+        if self.operator in ("==", "in"):
+            return property_ranges.may_hold(known, self.members)
+        return property_ranges.may_match(known, self.operator, self.value)
+
+
+def _collection(value: object) -> np.ndarray | tuple[object, ...]:
+    """Return an array of at least one dimension as a copy, another collection as a tuple."""
     if hasattr(value, "__array__"):
+        if np.ma.is_masked(value):
+            raise GraphError("no condition compares with a masked value: absent ones satisfy none")
         value = np.asarray(value)
     if isinstance(value, np.ndarray) and value.ndim == 1:
-        # Dates stay as they are: tolist would turn some into integers.
-        return tuple(value if value.dtype.kind == "M" else value.tolist())
+        if value.dtype.kind == "O":
+            return tuple(value.tolist())
+        copy: np.ndarray = value.copy()
+        copy.flags.writeable = False
+        return copy
     if isinstance(value, (Sequence, Set)) and not isinstance(value, (str, bytes, bytearray)):
         return tuple(value)
     raise GraphError(f"in takes a list, tuple, set or 1-d array of values, not {_shown(value)}")
+
+
+def _apart(given: Sequence[Operand]) -> Members:
+    """Put values into arrays, one for each kind; what no typed column can equal is left out."""
+    held: dict[str, list[Any]] = {name: [] for name in ("number", *_REMEDIES, "nested")}
+    for one in given:
+        held[one.kind].append(one.exact)
+    whole, floats = [], []
+    for number in held["number"]:
+        if isinstance(number, int) and _fits(number):
+            whole.append(number)
+        elif float_below(number) == float_above(number):
+            floats.append(float(number))
+    return Members(
+        np.array(whole, np.int64),
+        np.array(floats, np.float64),
+        np.array(held["boolean"], bool),
+        TextArray.from_strings(held["text"]),
+        np.array(list(filter(_fits, held["date"])), np.int64),
+        np.array([int(n) for n in held["timestamp"] if n == int(n) and _fits(n)], np.int64),
+    )
+
+
+def _fits(number: int | Fraction) -> bool:
+    return -(2**63) <= number < 2**63
 
 
 def _shown(value: object) -> str:
@@ -232,14 +306,14 @@ def _stamp_operand(value: np.datetime64) -> Operand:
     count = int(value.astype(np.int64)) * step
     if unit in ("Y", "M"):
         months = count * 12 if unit == "Y" else count
-        if abs(months) > _FAR:
+        if abs(months) > FAR:
             raise GraphError(f"{months // 12} years from 1970 is out of the range of dates")
         return Operand("date", int(np.datetime64(months, "M").astype("M8[D]").astype(np.int64)))
     if unit in ("W", "D"):
         return Operand("date", count * 7 if unit == "W" else count)
-    if unit in _SECONDS:
-        return Operand("timestamp", count * _SECONDS[unit])
-    return Operand("timestamp", Fraction(count, 10 ** _FRACTIONS[unit]))
+    if unit in SECONDS:
+        return Operand("timestamp", count * SECONDS[unit])
+    return Operand("timestamp", Fraction(count, 10 ** FRACTIONS[unit]))
 
 
 def _days(text: str) -> int | None:
@@ -286,7 +360,7 @@ def evaluate(column: AnyColumn, condition: Condition) -> Bool:
 
     Notes
     -----
-    Typed columns take no Python time a row. Ordering text decodes the column, 16 bytes a row.
+    Typed columns take no Python time a row, and none a value of ``in`` that came in an array.
     """
     if isinstance(column, MixedColumn):
         return _match_mixed(column, condition)
@@ -304,8 +378,7 @@ def _match_typed(column: FixedColumn | TextColumn, condition: Condition) -> Bool
     """Match rows as if all were present; None where an ordering has no sense."""
     operator, kind = condition.operator, column.kind
     if operator == "in":
-        members = [_exact(kind, member) for member in condition.given]
-        return _match_members(column, [member for member in members if member is not None])
+        return _match_members(column, condition.members)
     if operator == "startswith":
         return _match_prefix(column, condition.given[0].exact)
     value = _exact(kind, condition.given[0])
@@ -315,11 +388,7 @@ def _match_typed(column: FixedColumn | TextColumn, condition: Condition) -> Bool
         return np.full(len(column), operator == "!=")
     if isinstance(column, FixedColumn):
         return _match_number(column.data, operator, *_neighbours(kind, value))
-    if operator in ORDERINGS:
-        ordered: Bool = _COMPARE[operator](column.text.to_strings(), np.array([value], TEXT))
-        return ordered
-    found = _match_texts(column.text, [value])
-    return found if operator == "==" else ~found
+    return _match_text(column.text, operator, value)
 
 
 def _exact(kind: str, given: Operand) -> Any:
@@ -351,16 +420,34 @@ def _match_number(data: np.ndarray, operator: str, floor: Any, ceil: Any) -> Boo
     return found
 
 
-def _match_members(column: FixedColumn | TextColumn, members: list[Any]) -> Bool:
+def _match_members(column: FixedColumn | TextColumn, members: Members) -> Bool:
     if isinstance(column, TextColumn):
-        return _match_texts(column.text, members)
-    kind, dtype = column.kind, column.data.dtype
-    pairs = [_neighbours(kind, member) for member in members]
-    wanted = [floor for floor, ceil in pairs if floor == ceil]
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        wanted = [number for number in wanted if limits.min <= number <= limits.max]
-    return np.isin(column.data, np.array(wanted, dtype))
+        return members.among_texts(column.text)
+    if column.kind == "bool":
+        return members.among_booleans(column.data)
+    if column.kind in ("date", "timestamp"):
+        return sets.among_counts(column.data, _counts(column.kind, members))
+    return members.among_numbers(column)
+
+
+def _counts(kind: str, members: Members) -> np.ndarray:
+    """Return the days, or seconds, that members stand for: texts that spell them too."""
+    texts = _like_stamps(members.texts)
+    if kind == "date":
+        days = [number for number in map(_days, texts) if number is not None]
+        return np.concatenate([members.days, np.array(days, np.int64)])
+    found = [number for number in map(_seconds, texts) if number is not None]
+    whole = [int(number) for number in found if number == int(number)]
+    return np.concatenate([members.seconds, np.array(whole, np.int64)])
+
+
+def _like_stamps(texts: TextArray) -> list[str]:
+    """Return the texts that may spell a date or a timestamp."""
+    rows = np.flatnonzero(np.diff(texts.offsets) >= len("1999-12-31"))
+    first = texts.data[texts.offsets[rows]]
+    begins = (first >= ord("0")) & (first <= ord("9")) | (first == ord("-")) | (first == ord("+"))
+    spelled: list[str] = texts.take(rows[begins]).to_strings().tolist()
+    return spelled
 
 
 def _match_prefix(column: FixedColumn | TextColumn, prefix: str) -> Bool:
@@ -370,35 +457,27 @@ def _match_prefix(column: FixedColumn | TextColumn, prefix: str) -> Bool:
     return np.zeros(len(column), bool)
 
 
-def _match_texts(text: TextArray, members: list[str]) -> Bool:
-    """Say which rows equal any of ``members``: by hash, then byte by byte."""
-    found = np.zeros(len(text), bool)
-    if not members:
-        return found
-    wanted = TextArray.from_strings(members)
-    hashes = wanted.hashes()
-    order = np.argsort(hashes)
-    ascending, own = hashes[order], text.hashes()
-    slots: I64 = ascending.searchsorted(own)
-    rows = np.arange(len(text))
-    while rows.size:  # once, and again for each further member of the same hash
-        near = (slots < order.size) & (ascending.take(slots, mode="clip") == own)
-        rows, slots, own = rows[near], slots[near], own[near]
-        found[rows] |= text.equals(rows, wanted, order[slots])
-        slots = slots + 1
+def _match_text(text: TextArray, operator: str, value: str) -> Bool:
+    """Compare each row with one text, in the order of code points."""
+    wanted = read_only(np.frombuffer(value.encode(), np.uint8))
+    holds = [bool(_COMPARE[operator](order, 0)) for order in (-1, 0, 1)]
+    found = np.empty(len(text), bool)
+    compare = partial(kernels.compare.compare_text, text.offsets, text.data, wanted, *holds)
+    threads.run([partial(compare, *span, found) for span in threads.split(len(text))])
     return found
 
 
-def only_texts(condition: Condition) -> list[str] | None:
+def only_texts(condition: Condition) -> TextArray | None:
     """Return the texts of a condition that texts alone can satisfy, for an index of texts.
 
     None where other values satisfy it too: a date equals the text that spells it.
     """
-    texts: list[str] = [given.exact for given in condition.given if given.kind == "text"]
-    if len(texts) < len(condition.given) or condition.operator not in ("==", "in", "startswith"):
+    texts, value, operator = condition.members.texts, condition.value, condition.operator
+    count = len(value) if operator == "in" and isinstance(value, (tuple, np.ndarray)) else 1
+    if operator not in ("==", "in", "startswith") or len(texts) < count:
         return None
-    spelled = condition.operator != "startswith" and any(
-        _days(text) is not None or _seconds(text) is not None for text in texts
+    spelled = operator != "startswith" and any(
+        _days(text) is not None or _seconds(text) is not None for text in _like_stamps(texts)
     )
     return None if spelled else texts
 

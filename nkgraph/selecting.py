@@ -16,8 +16,6 @@ from nkgraph.storage import columns
 from nkgraph.storage.columns import AnyColumn, MixedColumn
 from nkgraph.storage.growing import GrowingColumn
 from nkgraph.storage.kglite.names import fnv1a
-from nkgraph.storage.kglite.property_ranges import may_match
-from nkgraph.storage.text import TextArray
 from nkgraph.type_table import TypeTable
 
 ROWS_PAY = 64
@@ -39,10 +37,11 @@ def select_indexed(
     for place, condition in enumerate(conditions):
         pairs = (table.name, condition.column), (None, condition.column)
         pair = next(filter(indexes.has, pairs), None)
-        texts = None if pair is None else only_texts(condition)
-        if pair is not None and texts is not None and len(texts) * ROWS_PAY <= count:
-            queries, is_prefix = TextArray.from_list(texts), condition.operator == "startswith"
-            nodes = indexes.find(pair, queries, is_prefix, table.name)[1]
+        pays = len(condition.members.texts) * ROWS_PAY <= count
+        texts = only_texts(condition) if pair is not None and pays else None
+        if pair is not None and texts is not None:
+            is_prefix = condition.operator == "startswith"
+            nodes = indexes.find(pair, texts, is_prefix, table.name)[1]
             if len(texts) > 1:
                 nodes = np.sort(nodes)
                 nodes = nodes[np.concatenate([[True], nodes[1:] != nodes[:-1]])[: nodes.size]]
@@ -79,7 +78,7 @@ def _satisfying(table: TypeTable, column: GrowingColumn, rows: I64, condition: C
 def _ruled_out(table: TypeTable, number: int, condition: Condition) -> bool:
     ranges = table.ranges(number)
     known = ranges.get((table.hash, fnv1a(condition.column)))
-    return not may_match(known, condition.operator, condition.value)
+    return not condition.may_match(known)
 
 
 def _evaluate(column: GrowingColumn, part: AnyColumn, condition: Condition) -> Bool:

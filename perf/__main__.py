@@ -10,6 +10,8 @@ from pathlib import Path
 
 from perf import (
     bench_build,
+    bench_filter,
+    bench_gather,
     bench_ingest,
     bench_open,
     bench_search,
@@ -27,6 +29,8 @@ STAGES = (
     bench_stitch,
     bench_segments,
     bench_search,
+    bench_gather,
+    bench_filter,
     bench_text_index,
     bench_ingest,
     bench_open,

@@ -366,3 +366,11 @@ def merge_counts(parts):
     offsets = [sum(len(total[code]) for code in hashes[:i]) for i in range(len(hashes) + 1)]
     pairs = [pair for code in hashes for pair in sorted(total[code].items())]
     return hashes, offsets, [node for node, _ in pairs], [count for _, count in pairs]
+
+
+def gather(columns, slots):
+    """Rows of words; 0 from the end of a column on."""
+    return [
+        [int(column[slot]) if slot < len(column) else 0 for column in columns]
+        for slot in slots.tolist()
+    ]

@@ -10,10 +10,12 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nkgraph import filtering, threads
 from nkgraph.errors import GraphError
 from nkgraph.filtering import OPERATORS, ORDERINGS, Condition, evaluate, parse
 from nkgraph.storage import intake, values
-from nkgraph.storage.columns import FixedColumn, MixedColumn, TextColumn, absent
+from nkgraph.storage.columns import FixedColumn, MixedColumn, TextColumn, absent, to_values
+from nkgraph.storage.kglite.property_ranges import of_column
 from nkgraph.storage.text import TextArray
 
 INT64 = (-(2**63), 2**63 - 1)
@@ -117,6 +119,156 @@ def test_mixed_columns_match_reference(data):
     mask = evaluate(MixedColumn(stream), Condition("a", operator, wanted))
     assert mask.dtype == bool
     assert mask.tolist() == [reference.satisfies(value, operator, wanted) for value in held]
+
+
+UNITS = ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as", "10D", "250ms"]
+
+
+@st.composite
+def arrays(draw):
+    """What ``in`` may be given as an array, with values that columns are likely to hold."""
+    kind = draw(st.sampled_from(["integer", "float", "bool", "text", "stamp"]))
+    size = draw(st.integers(0, 5))
+    if kind == "integer":
+        dtype = np.dtype(draw(st.sampled_from(["i1", "u1", "i4", ">i4", "u4", "i8", "u8"])))
+        limits = np.iinfo(dtype)
+        near = [n for n in [*EDGES, 2**31, 2**32 - 1, 2**63, 2**64 - 2048, 2**64 - 1]
+                if limits.min <= n <= limits.max]  # fmt: skip
+        return np.array([draw(st.sampled_from(near)) for _ in range(size)], dtype)
+    if kind == "float":
+        held = [draw(floats) for _ in range(size)]
+        with np.errstate(over="ignore"):
+            return np.array(held, draw(st.sampled_from(["f8", "f4", "f2", ">f8"])))
+    if kind == "bool":
+        return np.array([draw(st.booleans()) for _ in range(size)], bool)
+    if kind == "text":
+        held = [draw(texts) for _ in range(size)]
+        return np.array(held, draw(st.sampled_from([np.dtypes.StringDType(), "U", object])))
+    unit = draw(st.sampled_from(UNITS))
+    moments = [draw(st.one_of(PRESENT["timestamp"], st.sampled_from(PARTS))) for _ in range(size)]
+    if unit in ("ps", "fs", "as", "ns") or draw(st.booleans()):
+        few = st.integers(-3, 3).map(lambda n: n * 10**9)
+        counts = [draw(st.one_of(few, st.integers(-(2**63) + 1, 2**63 - 1))) for _ in range(size)]
+        if unit in ("Y", "M"):
+            counts = [count // 2**24 for count in counts]
+        return np.array(counts, np.int64).view(f"M8[{unit}]")
+    return np.array(moments, "M8[us]").astype(f"M8[{unit}]")
+
+
+@settings(max_examples=600)
+@given(st.data())
+def test_arrays_of_members_are_those_of_a_list(data):
+    """Given whole, one by one, or not at all: the same rows."""
+    column, held = data.draw(typed_columns())
+    wanted = data.draw(arrays())
+    one_by_one = [Condition("a", "==", item) for item in wanted]
+    whole = Condition("a", "in", wanted)
+    assert len(whole.given) == wanted.size
+    mixed = MixedColumn(to_values(column))
+    for part in (column, mixed):
+        expected = np.zeros(len(part), bool)
+        for condition in one_by_one:
+            expected |= evaluate(part, condition)
+        assert evaluate(part, whole).tolist() == expected.tolist()
+        assert evaluate(part, Condition("a", "in", list(wanted))).tolist() == expected.tolist()
+    if wanted.dtype.kind != "M":
+        plain = wanted.tolist()
+        expected = [reference.satisfies(value, "in", plain) for value in held]
+        assert evaluate(column, whole).tolist() == expected
+        assert evaluate(column, Condition("a", "in", plain)).tolist() == expected
+    if evaluate(column, whole).any():
+        assert whole.may_match(of_column(column))
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_lists_of_one_kind_match_reference(data):
+    column, held = data.draw(typed_columns())
+    some = [value for value in held if value is not None]
+    own = PRESENT[column.kind]
+    wanted = data.draw(st.lists(st.one_of(own, st.sampled_from(some)) if some else own, max_size=5))
+    condition = Condition("a", "in", wanted)
+    expected = [reference.satisfies(value, "in", wanted) for value in held]
+    assert evaluate(column, condition).tolist() == expected
+    if any(expected):
+        assert condition.may_match(of_column(column))
+
+
+@settings(max_examples=300)
+@given(st.lists(texts, max_size=12), st.one_of(texts, st.text(max_size=20)), st.integers(0, 9))
+def test_texts_are_ordered_as_strings(held, wanted, size):
+    shared = wanted[:size]
+    held = [*held, *(shared + text for text in held), wanted, shared]
+    column = TextColumn(TextArray.from_strings(held), None)
+    for operator in ("==", "!=", *ORDERINGS):
+        found = evaluate(column, Condition("a", operator, wanted)).tolist()
+        assert found == [reference.satisfies(value, operator, wanted) for value in held]
+        # Rows that do not start at the first byte of the data.
+        part = TextColumn(TextArray(column.text.offsets[2:], column.text.data), None)
+        assert evaluate(part, Condition("a", operator, wanted)).tolist() == found[2:]
+
+
+def test_many_members_and_many_rows(monkeypatch):
+    monkeypatch.setattr(threads, "MIN_ITEMS", 64)
+    rng = np.random.default_rng(8)
+    numbers, wanted = rng.integers(-9000, 9000, 6000), rng.integers(-9000, 2**62, 3000)
+    wanted[:1500] %= 9000
+    expected = [number in set(wanted.tolist()) for number in numbers.tolist()]
+    assert 300 < sum(expected) < 3000
+    stamps = numbers.view("M8[s]")
+    days = (numbers + 9000).view("M8[D]")
+    for column, members in [
+        (numbers, wanted), (numbers.astype(float), wanted), (numbers, wanted.astype(float)),
+        (numbers.astype(str), wanted.astype(str)), (stamps, wanted.view("M8[s]")),
+        (days, (wanted + 9000).view("M8[D]")), (numbers, [*wanted.tolist(), True]),
+        (numbers.astype("T"), wanted.astype("T")),
+        (numbers.astype("T"), wanted.astype(str).tolist()),
+    ]:  # fmt: skip
+        found = evaluate(intake.from_user(column, None, "a"), Condition("a", "in", members))
+        assert found.tolist() == expected
+    assert rows(np.array([-0.0, 0.0, 1.0] * 2000), "in", np.array([0.0] * 9)) == [
+        row for row in range(6000) if row % 3 < 2
+    ]
+
+
+def test_members_are_as_exact_as_values():
+    """What a conversion to another dtype would make equal is not."""
+    whole = [0, 1, 2, 2**53, 2**63 - 1]
+    for some in ([0.5, 2.0], np.array([0.5, 2.0])):
+        assert rows(whole, "in", some) == [2]
+    assert rows(whole, "in", np.array([2**63, 2**64 - 1], np.uint64)) == []
+    assert rows(whole, "in", np.array([2.0**63, -(2.0**63), math.nan, math.inf])) == []
+    assert rows([0.0, 2.0**53, 2.0**63, 2.0**64], "in", np.array([2**53 + 1, 2**63 - 1])) == []
+    assert rows([0.0, 2.0**53, 2.0**63], "in", np.array([2**63], np.uint64)) == [2]
+    assert rows([0.0, 2.0**53, 2.0**63], "in", np.array([2**63 + 1], np.uint64)) == []
+    moments = np.array(["1970-01-01T00:00:00", "2024-02-29T12:00:00"], "M8[s]")
+    assert rows(moments, "in", ["1970-01-01T00:00:00.5"]) == []
+    assert rows(moments, "in", ["1970-01-01T00:00:00.0"]) == [0]
+    assert rows(moments, "in", np.array(["2024-02-29T12:00:00.001"], "M8[ms]")) == []
+    assert rows(moments, "in", np.array([2**60, -(2**60)], "M8[h]")) == []  # 0 modulo 2**64
+    zeros = np.zeros(5000)
+    for some in ([-0.0], [0.0], [-0.0, *range(100, 200)], [0.0, *range(100, 200)]):
+        assert len(rows(zeros, "in", np.array(some, float))) == 5000
+        assert len(rows(-zeros, "in", np.array(some, float))) == 5000
+        assert not rows(zeros + 1, "in", np.array(some, float))
+
+
+def test_members_are_not_taken_one_by_one(monkeypatch):
+    def refuse(value):
+        raise AssertionError(f"{value!r} was looked at")
+
+    monkeypatch.setattr(filtering, "operand", refuse)
+    stamps = np.array(["2024-02-29", "2024-03-01"], "M8[ns]")
+    for held, members in [
+        ([1, 2], np.array([2, 3])), ([1, 2], [2, 3]), ([1.0, 2.0], np.array([2.0])),
+        ([1.0, 2.0], [2.0]), (["a", "b"], np.array(["b", "c"])), (["a", "b"], {"b"}),
+        (["a", "b"], pd.Series(["b"])), ([False, True], np.array([True])),
+        (stamps[::-1].astype("M8[s]"), stamps[:1]), (DAYS[1:], stamps[:1].astype("M8[D]")),
+    ]:  # fmt: skip
+        condition = Condition("a", "in", members)
+        column = intake.from_user(held, None, "a")
+        assert evaluate(column, condition).tolist() == [False, True]
+        assert condition.may_match(of_column(column))
 
 
 def rows(held, operator, wanted):
@@ -233,7 +385,7 @@ def test_parse():
     assert parse({"age": 36, "name": ["Ann", "Bo"]}) == [
         Condition("age", "==", 36), Condition("name", "in", ("Ann", "Bo")),
     ]  # fmt: skip
-    triples = [("age", ">=", 30), ["age", "<", 40], ("id", "in", np.arange(3)), ("x", "in", {7})]
+    triples = [("age", ">=", 30), ["age", "<", 40], ("id", "in", [0, 1, 2]), ("x", "in", {7})]
     assert [(c.operator, c.value) for c in parse(triples)] == [
         (">=", 30), ("<", 40), ("in", (0, 1, 2)), ("in", (7,)),
     ]  # fmt: skip
@@ -241,6 +393,38 @@ def test_parse():
     assert parse({"n": range(2)})[0].value == (0, 1)
     assert parse({"place": {"latitude": 1.0, "longitude": 2.0}})[0].operator == "=="
     assert parse({"n": np.int64(3)})[0].operator == "=="
+
+
+def test_what_texts_alone_satisfy():
+    def found(operator, value):
+        texts = filtering.only_texts(Condition("a", operator, value))
+        return None if texts is None else texts.to_strings().tolist()
+
+    assert found("==", "x") == ["x"]
+    assert found("startswith", "2024-02-29") == ["2024-02-29"]
+    for some in (["x", "2024"], np.array(["x", "2024"]), np.array(["x", "2024"], "T")):
+        assert found("in", some) == ["x", "2024"]
+    assert found("in", []) == []
+    day, other = "2024-02-29", [1, True, 0.5, MOMENTS[0], PARTS[0], DAYS[0], [1], 10**400, math.nan]
+    for operator, value in [("==", day), ("in", ["x", day]), ("<", "x"), ("==", 1)]:
+        assert found(operator, value) is None
+    assert all(found("in", ["x", one]) is None for one in other)
+
+
+def test_conditions_keep_a_copy_of_an_array():
+    ids = np.arange(3)
+    condition = Condition("id", "in", ids)
+    ids[:] = 7
+    assert condition.value.tolist() == [0, 1, 2]
+    assert not condition.value.flags.writeable
+    assert [one.exact for one in condition.given] == [0, 1, 2]
+    assert condition == Condition("id", "in", np.arange(3))
+    assert condition != Condition("id", "in", np.arange(4))
+    assert condition != Condition("id", "in", np.arange(3.0))
+    assert condition != Condition("id", "in", [0, 1, 2])
+    assert condition != Condition("ids", "in", np.arange(3))
+    assert Condition("id", "==", 1) != Condition("id", "<", 1)
+    assert Condition("id", "==", 1) != 1
 
 
 ZONE = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)  # noqa: UP017  # as users do
@@ -259,6 +443,14 @@ ZONE = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)  # noqa: UP01
         ([("", "<", 30)], "a condition names a column by a string, not ''"),
         ({"age": None}, "age: no condition compares with None"),
         ({"age": [1, None]}, "age: no condition compares with None"),
+        ({"age": np.ma.array([1, 2], mask=[0, 1])}, "age: no condition compares with a masked"),
+        ({"at": np.array(["2024", "NaT"], "M8[s]")}, "at: row 1: no condition compares with NaT"),
+        ({"at": np.array([2**62], "M8[M]")}, "at: .* is out of the range of dates"),
+        ({"name": np.array(["a", "b\ud800"])}, "name: texts: row 1 holds a lone surrogate"),
+        ({"name": ["a", "b\ud800"]}, "name: texts: row 1 holds a lone surrogate"),
+        ({"name": np.array([b"a"])}, "name: no column can hold bytes b'a'"),
+        ({"n": np.array([5], "m8[ns]")}, "n: no column can hold"),
+        ({"n": np.array([1j])}, "n: no column can hold complex"),
         ({"at": np.datetime64("NaT")}, "at: no condition compares with NaT"),
         ({"at": pd.NaT}, "at: no condition compares with NaT"),
         ({"at": ZONE}, "at: 2024-01-01 00:00:00.00:00 has a time zone"),

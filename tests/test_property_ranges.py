@@ -127,6 +127,28 @@ def test_text_sets_prune():
     assert all(may_match(None, operator, "a") for operator in OPERATORS)
 
 
+def test_as_many_texts_as_allowed_have_a_set(monkeypatch):
+    monkeypatch.setattr(property_ranges, "MAX_TEXTS", 2)
+    assert text_set("a", "b", "a", None).hashes.size == 2
+    assert text_set("a", "b", "c") is None
+
+
+def test_members_prune():
+    """As ``test_ranges_prune`` and ``test_text_sets_prune``, of the values of a condition."""
+    numbers, texts = NumericRange(3.0, 9.0), text_set("a", "b")
+    for summary, operator, value, may in [
+        (numbers, "==", 3, True), (numbers, "==", 9, True), (numbers, "==", 2, False),
+        (numbers, "in", np.array([1, 10]), False), (numbers, "in", np.array([10, 1, 5]), True),
+        (numbers, "in", np.array([1.5, np.nan]), False), (numbers, "in", ["x", 4], True),
+        (numbers, "in", [], False), (numbers, "in", ["x", [4]], False), (numbers, "<", 3, False),
+        (numbers, "in", [10**400], False), (numbers, "!=", 3, True), (None, "in", [], True),
+        (texts, "==", "a", True), (texts, "==", "c", False), (texts, "in", ["c", "b", "d"], True),
+        (texts, "in", np.array(["c", "d", "e"]), False), (texts, "in", [], False),
+        (texts, "in", [1, 2], False), (texts, "in", np.array(["b"], "T"), True),
+    ]:  # fmt: skip
+        assert Condition("a", operator, value).may_match(summary) == may, (operator, value)
+
+
 def test_columns_without_a_summary():
     columns = [
         absent(3),

@@ -28,6 +28,7 @@ from nkgraph.dtypes import U8, U64, Bool
 from nkgraph.errors import FormatError
 from nkgraph.storage import files
 from nkgraph.storage.columns import AnyColumn, FixedColumn, TextColumn
+from nkgraph.storage.members import Members
 from nkgraph.storage.text import TextArray
 
 NAME = "nkgraph_text_sets.bin"
@@ -311,6 +312,28 @@ def may_match(found: Summary | None, operator: str, value: object) -> bool:
     return _may_hold_text(found, texts) or not all(isinstance(other, PLAIN) for other in others)
 
 
+def may_hold(found: Summary | None, members: Members) -> bool:
+    """Say whether a present value may be one of ``members``; O(log) of them for a range.
+
+    As ``may_match`` with ``in``. The numbers are sorted, and the texts hashed, once for all calls.
+    """
+    if found is None:
+        return True
+    if isinstance(found, NumericRange):
+        numbers = members.ascending
+        at = int(numbers.searchsorted(found.low))
+        return at < numbers.size and bool(numbers[at] <= found.high)
+    return _may_share(found.hashes, members.hashes)
+
+
+def _may_share(hashes: U64, wanted: U64) -> bool:
+    """Whether two ascending arrays may have an item in common: the shorter is looked up."""
+    if hashes.size < wanted.size:
+        hashes, wanted = wanted, hashes
+    slots = hashes.searchsorted(wanted)
+    return bool(wanted.size and (hashes.take(slots, mode="clip") == wanted).any())
+
+
 def _may_order(found: NumericRange, operator: str, value: object) -> bool:
     number = as_number(value)
     if operator not in _ORDERS or number is None:
@@ -333,9 +356,7 @@ def _may_hold_text(found: TextSet, texts: list[str]) -> bool:
         return True  # a lone surrogate has no hash; the filter refuses it
     if not (texts and found.hashes.size):
         return False
-    hashes = TextArray.from_strings(texts).hashes()
-    slots = found.hashes.searchsorted(hashes)
-    return bool((found.hashes.take(slots, mode="clip") == hashes).any())
+    return _may_share(found.hashes, np.sort(TextArray.from_strings(texts).hashes()))
 
 
 def as_number(value: object) -> int | float | None:
