@@ -12,18 +12,20 @@ import numpy as np
 
 from nkgraph.dtypes import I64, NO_NODE, U32, Bool
 from nkgraph.errors import GraphError
-from nkgraph.search import find_sorted, find_sorted_u64, ordered_uint64
 from nkgraph.storage import columns, intake
 from nkgraph.storage.columns import AnyColumn, MixedColumn, TextColumn
 from nkgraph.storage.keys import IntKeys, TextKeys
+from nkgraph.storage.kglite.id_keys import integers_of, others_of
 from nkgraph.storage.kglite.id_lookup import SortedIds
 from nkgraph.storage.mapped import MappedArray
+from nkgraph.storage.sorted_keys import (
+    find_hashed,
+    find_integers,
+    find_sorted_u64,
+    ordered_uint64,
+)
 from nkgraph.storage.text import TextArray
-
-_INTEGER_TAGS = (0, 1)
-_FLOAT_TAG = 2
-_TEXT_TAG = 3
-_NULL_TAG = 7
+from nkgraph.storage.values import TEXT
 
 
 @dataclass
@@ -50,55 +52,22 @@ class Keys:
 
 def split_keys(column: AnyColumn) -> Keys:
     """Take a column of ids apart; absent values and NaN are in none of the parts."""
-    count = len(column)
-    valid = np.ones(count, bool) if column.valid is None else column.valid
+    int_rows, ints = integers_of(column)
     none = np.zeros(0, np.int64)
-    keys = Keys(count, none, none, none, TextArray(np.zeros(1, np.int64), np.zeros(0, np.uint8)))
+    keys = Keys(len(column), int_rows, ints, none, TextArray.empty())
+    others = others_of(column)
     if isinstance(column, TextColumn):
-        keys.text_rows = np.flatnonzero(valid)
-        full = keys.text_rows.size == count
-        keys.texts = column.text if full else column.text.take(keys.text_rows)
-    elif isinstance(column, MixedColumn):
-        _split_mixed(column, keys)
-    elif column.kind in ("int64", "uniqueid"):
-        keys.int_rows = np.flatnonzero(valid)
-        keys.ints = column.data[keys.int_rows].astype(np.int64)
-    elif column.kind == "float64":
-        whole = valid & _is_whole(column.data)
-        keys.int_rows = np.flatnonzero(whole)
-        keys.ints = column.data[keys.int_rows].astype(np.int64)
-        _add_others(column, np.flatnonzero(valid & ~whole & ~np.isnan(column.data)), keys)
-    else:
-        _add_others(column, np.flatnonzero(valid), keys)
+        keys.text_rows = others
+        full = others.size == len(column)
+        keys.texts = column.text if full else column.text.take(others)
+        return keys
+    if isinstance(column, MixedColumn):
+        are_texts = column.values.tags[others] == TEXT
+        keys.text_rows = others[are_texts]
+        keys.texts = column.values.take(keys.text_rows).texts()
+        others = others[~are_texts]
+    _add_others(column, others, keys)
     return keys
-
-
-def _is_whole(values: np.ndarray) -> Bool:
-    """Say which floats are integers that fit int64 exactly."""
-    with np.errstate(invalid="ignore"):
-        inside = (values >= -(2.0**63)) & (values < 2.0**63)
-        return np.asarray(inside & (np.floor(values) == values))
-
-
-def _split_mixed(column: MixedColumn, keys: Keys) -> None:
-    tags = column.values.tags
-    words = column.values.words
-    floats = words.view(np.float64)
-    whole = (tags == _FLOAT_TAG) & _is_whole(floats)
-    integers = np.isin(tags, _INTEGER_TAGS)
-    values = words.view(np.int64).copy()
-    values[whole] = floats[whole].astype(np.int64)
-    keys.int_rows = np.flatnonzero(integers | whole)
-    keys.ints = values[keys.int_rows]
-    keys.text_rows = np.flatnonzero(tags == _TEXT_TAG)
-    if keys.text_rows.size:
-        text = columns.from_values(column.values.take(keys.text_rows))
-        if not isinstance(text, TextColumn):
-            raise AssertionError("values of one text tag make a text column")
-        keys.texts = text.text
-    nan = (tags == _FLOAT_TAG) & np.isnan(floats)
-    rest = ~(integers | whole | (tags == _TEXT_TAG) | (tags == _NULL_TAG) | nan)
-    _add_others(column, np.flatnonzero(rest), keys)
 
 
 def _add_others(column: AnyColumn, rows: I64, keys: Keys) -> None:
@@ -159,7 +128,7 @@ def find_in_sorted(
     found = np.full(queries.count, NO_NODE, np.uint32)
     if queries.ints.size and ids.int_keys.size:
         if ids.int_keys.dtype == np.uint32:
-            at = find_sorted(ids.int_keys.view(np.uint32), queries.ints)
+            at = find_integers(ids.int_keys.view(np.uint32), queries.ints)
         else:
             at = find_sorted_u64(ids.int_keys.view(np.uint64), ordered_uint64(queries.ints))
         hit = at >= 0
@@ -172,20 +141,11 @@ def find_in_sorted(
 
 
 def _find_texts(ids: SortedIds, texts: TextArray, text_of: Callable[[U32], TextArray]) -> U32:
-    """Compare candidates of equal hash, in rounds: one round unless two texts share a hash."""
-    found = np.full(len(texts), NO_NODE, np.uint32)
-    hashes = texts.hashes()
-    at = find_sorted_u64(ids.text_hashes, hashes)
-    open_rows = np.flatnonzero(at >= 0)
-    while open_rows.size:
-        nodes = ids.text_nodes[at[open_rows]]
-        same = text_of(nodes).equals(np.arange(nodes.size), texts, open_rows)
-        found[open_rows[same]] = nodes[same]
-        open_rows = open_rows[~same]
-        at[open_rows] += 1
-        open_rows = open_rows[at[open_rows] < ids.text_hashes.size]
-        open_rows = open_rows[ids.text_hashes[at[open_rows]] == hashes[open_rows]]
-    return found
+    def same(positions: I64, queries: I64) -> Bool:
+        return text_of(ids.text_nodes[positions]).equals(np.arange(queries.size), texts, queries)
+
+    at = find_hashed(ids.text_hashes, texts.hashes(), same)
+    return np.where(at >= 0, ids.text_nodes[at], NO_NODE)
 
 
 # -- look-ups over what was added -------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 import nkgraph
 
 PACKAGE = Path(nkgraph.__file__).parent
-LEAVES = {"nkgraph.arrays", "nkgraph.errors", "nkgraph.dtypes", "nkgraph.threads"}
+LEAVES = {f"nkgraph.{name}" for name in ("arguments", "arrays", "dtypes", "errors", "threads")}
 HEAVY = ("numba", "zstandard", "scipy", "pandas", "pyarrow", "polars", "networkx", "matplotlib")
 
 

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nkgraph import search, threads
+from nkgraph.dtypes import NO_NODE
 from nkgraph.errors import GraphError
+from nkgraph.storage import sorted_keys
 
 EDGES = (0, 1, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1)
 small_keys = st.lists(
@@ -53,14 +55,35 @@ def test_every_way_finds_every_key(size, start):
     order = np.argsort(queries, kind="stable")
     assert np.array_equal(search.find_sorted(keys, queries[order]), expected[order])
     few = shuffle[:40]
-    assert np.array_equal(search.find_few(keys, queries[few]), expected[few])
+    assert np.array_equal(sorted_keys.find_few(keys, queries[few]), expected[few])
     assert np.array_equal(search.find_sorted(keys, queries[few]), expected[few])
     assert search.find_sorted(keys, queries[few[:1]]).tolist() == expected[few[:1]].tolist()
     wide = keys.astype(np.uint64) << np.uint64(31)
     assert np.array_equal(
-        search.find_sorted_u64(wide, queries[shuffle].astype(np.uint64) << np.uint64(31)),
+        sorted_keys.find_sorted_u64(wide, queries[shuffle].astype(np.uint64) << np.uint64(31)),
         expected[shuffle],
     )
+
+
+@pytest.mark.parametrize("size", [16, 17, 4097, 70_000])
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_keys_at_any_byte_are_searched_where_they_lie(size, first, monkeypatch):
+    rng = np.random.default_rng(size)
+    keys = np.sort(rng.choice(2**32, size, replace=False)).astype(np.uint32)
+    lying = np.frombuffer(b"x" * first + keys.tobytes(), "<u4", size, first)
+    assert not lying.flags.aligned
+    monkeypatch.setattr(np, "require", None)  # what would copy them
+    queries = np.concatenate([keys, keys + np.uint32(1)])
+    some = rng.permutation(queries.size)
+    for asked in (queries[some], np.sort(queries), queries[some[:70]], queries[some[:40]]):
+        expected = search.find_sorted(keys, asked)
+        assert np.array_equal(search.find_sorted(lying, asked), expected)
+        items = np.where(expected >= 0, keys[expected], NO_NODE)
+        for given_queries in (asked, asked.astype(np.int64), asked.astype(np.uint64)):
+            assert np.array_equal(sorted_keys.find_items(lying, lying, given_queries), items)
+    far = queries.astype(np.int64) + np.where(some % 2, 2**32, 0)
+    expected = np.where(some % 2, NO_NODE, sorted_keys.find_items(keys, keys, queries))
+    assert np.array_equal(sorted_keys.find_items(lying, lying, far), expected)
 
 
 @pytest.mark.parametrize("kind", ["dense", "clustered", "powers"])
@@ -124,15 +147,15 @@ def test_keys_out_of_order_are_not_read_out_of_bounds():
 )
 def test_find_sorted_u64_gives_the_first_of_equal_keys(keys, queries):
     keys.sort()
-    found = search.find_sorted_u64(np.array(keys, np.uint64), np.array(queries, np.uint64))
+    found = sorted_keys.find_sorted_u64(np.array(keys, np.uint64), np.array(queries, np.uint64))
     assert found.tolist() == reference.find(keys, queries)
 
 
 def test_ordered_uint64_keeps_the_order_of_signed_keys():
     signed = np.array([-(2**63), -1, 0, 1, 2**63 - 1], np.int64)
-    keys = search.ordered_uint64(signed)
+    keys = sorted_keys.ordered_uint64(signed)
     assert np.all(keys[1:] > keys[:-1])
-    assert search.find_sorted_u64(keys, keys).tolist() == [0, 1, 2, 3, 4]
+    assert sorted_keys.find_sorted_u64(keys, keys).tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +209,7 @@ def test_guesses_are_checked(kind, bits):
     queries[:4] = 0, keys[0], keys[-1], np.iinfo(keys.dtype).max
     slots = np.searchsorted(keys, queries)
     expected = np.where(keys[np.minimum(slots, keys.size - 1)] == queries, slots, -1)
-    find = search.find_sorted if bits == 32 else search.find_sorted_u64
+    find = search.find_sorted if bits == 32 else sorted_keys.find_sorted_u64
     assert keys.size > 1 << 16
     assert find(keys, queries).tolist() == expected.tolist()
     backwards = find(keys[::-1].copy(), queries)  # wrong, but in range

@@ -1,4 +1,4 @@
-"""Six machine operations that numba has no name for.
+"""Seven machine operations that numba has no name for.
 
     prefetch(array, index)          ask for the cache line of array[index], to read it soon
     prefetch_write(array, index)    the same, to write it soon
@@ -6,11 +6,14 @@
     match16(array, at, value)       position 0..15 of the first of them equal to it, or 16
     load_word(data, at)             the 8 bytes from ``at`` as one uint64, little-endian
     trailing_zeros(word)            zero bits below the lowest one of a uint64; 64 for 0
+    as_keys(array)                  bytes as uint32 items that may start at any byte; any other
+                                    array as it is
 
 ``rank16`` and ``match16`` read 16 items as one LLVM vector, with no bounds check: the caller
 keeps ``0 <= at <= array.size - 16``; ``load_word`` likewise, with 8. LLVM lowers them to whatever
 the machine has (AVX-512, AVX2, NEON), or to scalar code. Prefetching never faults, so an
-index past the end is harmless.
+index past the end is harmless. All of them take what ``as_keys`` gives: numba has a type for
+arrays that are not aligned, but gives it to none that come from outside.
 """
 
 from collections.abc import Callable
@@ -18,8 +21,9 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import imputils, types
 from numba.extending import intrinsic
+from numba.np import arrayobj
 
 from nkgraph.dtypes import I64, U8, U32, U64
 
@@ -27,6 +31,8 @@ Signature: TypeAlias = tuple[Any, Callable[..., Any]]
 BYTE_POINTER = ir.IntType(8).as_pointer()
 I32 = ir.IntType(32)
 LANES = 16
+borrowed: Callable[..., Any] = imputils.impl_ret_borrowed
+populate: Callable[..., Any] = arrayobj.populate_array
 
 
 def item_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
@@ -57,7 +63,7 @@ def load16(context: Any, builder: Any, signature: Any, args: Any, comparison: st
     lane = context.get_data_type(array_type.dtype)
     vector = ir.VectorType(lane, LANES)
     items = builder.load(builder.bitcast(pointer, vector.as_pointer()))
-    items.align = array_type.dtype.bitwidth // 8
+    items.align = array_type.dtype.bitwidth // 8 if array_type.aligned else 1
     value = context.cast(builder, args[2], value_type, array_type.dtype)
     start = builder.insert_element(ir.Constant(vector, ir.Undefined), value, I32(0))
     spread = ir.Constant(ir.VectorType(I32, LANES), [I32(0)] * LANES)
@@ -117,6 +123,26 @@ def type_trailing_zeros(typing: Any, word: Any) -> Signature:
     return types.uint64(types.uint64), codegen
 
 
+def type_as_keys(typing: Any, array: Any) -> Signature:
+    """Type and code of ``as_keys``."""
+    given: Any = array
+    if array.dtype == types.uint8:
+        given = types.Array(types.uint32, 1, "C", readonly=not array.mutable, aligned=False)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if given == array:
+            return borrowed(context, builder, array, args[0])
+        source = context.make_array(array)(context, builder, args[0])
+        keys = context.make_array(given)(context, builder)
+        size = context.get_constant(types.intp, 4)
+        pointer = builder.bitcast(source.data, keys.data.type)
+        shape = [builder.udiv(source.nitems, size)]
+        populate(keys, pointer, shape, [size], size, source.meminfo, source.parent)
+        return borrowed(context, builder, given, keys._getvalue())
+
+    return given(array), codegen
+
+
 Position: TypeAlias = Any  # an integer of any width, signed or not
 Array: TypeAlias = U8 | U32 | U64 | I64
 prefetch = cast(Callable[[Array, Position], None], intrinsic(type_prefetch))
@@ -125,3 +151,4 @@ rank16 = cast(Callable[[Array, Position, Position], Any], intrinsic(type_rank16)
 load_word = cast(Callable[[U8, Position], np.uint64], intrinsic(type_load_word))
 trailing_zeros = cast(Callable[[np.uint64], np.uint64], intrinsic(type_trailing_zeros))
 match16 = cast(Callable[[Array, Position, Position], Any], intrinsic(type_match16))
+as_keys = cast(Callable[[Array], Any], intrinsic(type_as_keys))

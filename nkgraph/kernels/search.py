@@ -12,6 +12,8 @@ cache line and one vector comparison, whatever the spacing of the keys:
                                     at starts[k] and item j is the last key of block j below,
                                     padded to whole nodes with the largest value
 
+uint32 keys that are not aligned, as in the middle of a file, come as their bytes, (4 n,) uint8.
+
 ``skip`` shifts the blocks so that they start at cache lines. Groups go down level by
 level, each node prefetched while the others of the group are compared.
 
@@ -21,10 +23,10 @@ unsorted keys give wrong positions, not a read out of bounds.
 
 import numpy as np
 
-from nkgraph.dtypes import I64, U32, U64
+from nkgraph.dtypes import I64, NO_NODE, U8, U32, U64
 from nkgraph.kernels._jit import inlined, kernel
 from nkgraph.kernels.csr import ONE
-from nkgraph.kernels.intrinsics import match16, prefetch, rank16
+from nkgraph.kernels.intrinsics import as_keys, match16, prefetch, rank16
 
 GROUP = 128
 FAN = np.uint64(16)
@@ -33,8 +35,9 @@ SKEW = np.uint64(6)
 EVEN = np.uint64(1 << 16)
 WIDE = np.uint64(512)
 WINDOW = np.uint64(32)
+AHEAD = np.uint64(32)
 Key = np.uint32 | np.uint64
-Keys = U32 | U64
+Keys = U32 | U64 | U8
 
 
 @inlined
@@ -130,7 +133,7 @@ def search_sorted(keys: Keys, queries: Keys, start: int, stop: int, positions: I
 
     Parameters
     ----------
-    keys : (n,) uint32 or uint64, ascending, n >= 16
+    keys : (n,) uint32 or uint64, ascending, n >= 16; or (4 n,) uint8
     queries : (q,) of the same dtype
     positions : (q,) int64, written in place
 
@@ -141,6 +144,7 @@ def search_sorted(keys: Keys, queries: Keys, start: int, stop: int, positions: I
     one of ``WINDOW`` among those, both checked. When half a group was guessed wrong, guessing
     ends.
     """
+    keys = as_keys(keys)
     bases = np.empty(GROUP, np.uint64)
     windows = np.empty(GROUP, np.uint64)
     guessing = np.uint64(keys.size) > EVEN
@@ -158,8 +162,9 @@ def search_sorted(keys: Keys, queries: Keys, start: int, stop: int, positions: I
 
 
 @kernel
-def fill_leaf_level(keys: U32, skip: int, start: int, stop: int, level: U32) -> None:
+def fill_leaf_level(keys: U32 | U8, skip: int, start: int, stop: int, level: U32) -> None:
     """Write the last key of blocks ``start`` to ``stop`` of the keys."""
+    keys = as_keys(keys)
     for block in range(start, stop):
         level[block] = keys[min(16 * block + 16 - skip, keys.size) - 1]
 
@@ -176,7 +181,7 @@ def fill_upper_levels(levels: U32, starts: I64, sizes: I64) -> None:
 
 @kernel
 def search_tree(
-    keys: U32,
+    keys: U32 | U8,
     skip: np.uint64,
     levels: U32,
     starts: I64,
@@ -190,10 +195,12 @@ def search_tree(
 
     Parameters
     ----------
-    keys : (n,) uint32, ascending, each once, n >= 16
+    keys : (n,) uint32, ascending, each once, n >= 16; or (4 n,) uint8
     starts, sizes : (depth,) int64
         Where each level starts, a multiple of 16, and its items without padding.
     """
+    split = keys.itemsize == 1  # not aligned: each block ends in the next cache line
+    keys = as_keys(keys)
     blocks = np.empty(GROUP, np.uint64)
     last_start = np.uint64(keys.size) - FAN
     for first in range(start, stop, GROUP):
@@ -212,7 +219,10 @@ def search_tree(
                 block = min(block, last)
                 blocks[lane] = block
                 if lowest:
-                    prefetch(keys, (block << FAN_BITS) - min(skip, block << FAN_BITS))
+                    begin = (block << FAN_BITS) - min(skip, block << FAN_BITS)
+                    prefetch(keys, begin)
+                    if split:
+                        prefetch(keys, begin + FAN - ONE)
                 else:
                     prefetch(levels, below + (block << FAN_BITS))
         for lane in range(lanes):
@@ -224,11 +234,14 @@ def search_tree(
 
 
 @kernel
-def walk_sorted(keys: U32, queries: U32, start: int, stop: int, slot: int, positions: I64) -> None:
+def walk_sorted(
+    keys: U32 | U8, queries: U32, start: int, stop: int, slot: int, positions: I64
+) -> None:
     """Find ascending queries of a range by walking the keys from ``slot``, a block at a time.
 
     Queries that do not ascend may be missed, so the caller makes sure that they do.
     """
+    keys = as_keys(keys)
     at = np.uint64(slot)
     size = np.uint64(keys.size)
     last_start = size - FAN
@@ -257,3 +270,21 @@ def ascending(values: U32) -> bool:
         if bad > np.uint64(0):
             return False
     return True
+
+
+@kernel
+def take_found(items: U32 | U8, positions: I64, taken: U32) -> None:
+    """Write the item at each position; NO_NODE where it is -1.
+
+    Parameters
+    ----------
+    items : (n,) uint32; or (4 n,) uint8
+    positions : (q,) int64, each -1 or < n
+    taken : (q,) uint32, written in place
+    """
+    items = as_keys(items)
+    size = np.uint64(positions.size)
+    for row in range(size):
+        prefetch(items, np.uint64(positions[min(row + AHEAD, size - ONE)]))
+        position = positions[row]
+        taken[row] = items[np.uint64(position)] if position >= 0 else NO_NODE

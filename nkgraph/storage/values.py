@@ -166,11 +166,16 @@ def check_texts(path: Path | str, values: Values) -> None:
 
 def write_stream(values: Values) -> U8:
     """Encode values one after the other."""
+    return encodings(values).data
+
+
+def encodings(values: Values) -> TextArray:
+    """Return the bytes of each value, tag included, as they stand in a stream."""
     offsets = np.zeros(len(values) + 1, np.int64)
     np.cumsum(values.sizes(), out=offsets[1:])
     out = np.empty(int(offsets[-1]), np.uint8)
     kernels.values.write_stream(values.tags, values.words, values.heap, offsets, out)
-    return out
+    return TextArray(offsets, out)
 
 
 # -- one value --------------------------------------------------------------------------------
