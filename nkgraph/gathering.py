@@ -289,16 +289,21 @@ def _id_indexes(
     """Build the look-up file and the entry of ``id_indices.bin`` for nodes of a type.
 
     32-bit ids need no look-up file; nor do ids that are neither integers nor texts (those come
-    from foreign graphs), which are looked up through their column.
+    from foreign graphs), which are looked up through their column. The entry is a map, which has
+    no room for an id that two nodes of a foreign graph have: such a type has none.
     """
     keys = ids.split_keys(found)
     if keys.null_row() >= 0 or not nodes.size:
         return None, None
     lookup, others = ids.build_sorted(keys, nodes)
+    repeated = len(others) < len(keys.others) or any(
+        bool((part[1:] == part[:-1]).any()) for part in (lookup.int_keys, lookup.text_hashes)
+    )
     narrow = _unique_ids(found)
     if isinstance(narrow, FixedColumn) and narrow.kind == "uniqueid":
-        return None, IntegerIds(np.sort(narrow.data), lookup.int_nodes)
-    return (None if others else lookup), GeneralIds(columns.to_values(found), nodes)
+        return None, None if repeated else IntegerIds(np.sort(narrow.data), lookup.int_nodes)
+    index = None if repeated else GeneralIds(columns.to_values(found), nodes)
+    return (None if others else lookup), index
 
 
 def _unique_ids(column: AnyColumn) -> AnyColumn:

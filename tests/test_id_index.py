@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nkgraph as nk
-from nkgraph import threads
+from nkgraph import gathering, threads
 from nkgraph.errors import FormatError, GraphError, LimitError, VersionError
-from nkgraph.storage import columns, files
+from nkgraph.storage import columns, files, intake
 from nkgraph.storage.kglite import id_maps
 from nkgraph.storage.kglite.id_index import IdIndex
 from nkgraph.storage.kglite.names import fnv1a
@@ -312,6 +312,63 @@ def test_an_integer_in_several_forms_gives_the_form_asked_for(sample, tmp_path):
     assert index.count("Mixed") == 3
 
 
+def of_form(form, values):
+    if form == "U":
+        return columns.FixedColumn("uniqueid", np.array(values, np.uint32), None)
+    return [int(value) if form == "I" else float(value) for value in values]
+
+
+def forms_agree(index, model):
+    for form in "UIF":
+        want = [
+            model[value].get(form, next(iter(model[value].values()))) if value in model else NONE
+            for value in range(9)
+        ]
+        assert index.find("A", of_form(form, range(9))).tolist() == want
+    both = [
+        model[v].get("F", next(iter(model[v].values()))) if v in model else NONE for v in (3, 4)
+    ]
+    assert index.find("A", ["no", 3.0, 4.0]).tolist()[1:] == both
+    assert index.count("A") == sum(map(len, model.values()))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_forms_match_a_dict(seed, tmp_path):
+    """Payloads of kglite with integers in several forms, changed and written again."""
+    rng = np.random.default_rng(seed)
+    model, pairs = {}, []
+    for value in range(8):
+        for form in "IUF":  # the order in which they stand in for each other
+            if rng.random() < 0.5:
+                node = int(rng.integers(0, 1000))
+                model.setdefault(value, {})[form] = node
+                pairs.append((float(value) if form == "F" else (value, form), node))
+    pairs.append(("a text", 5))
+    order = rng.permutation(len(pairs))
+    path = tmp_path / "i.bin"
+    path.write_bytes(index_file({"A": (1, [pairs[row] for row in order])}))
+    model["a text"] = {"": 5}
+    index = IdIndex.open(path)
+    for step in range(12):
+        forms_agree(index, model)
+        values = rng.integers(0, 9, 2).tolist()
+        form = "UIF"[rng.integers(0, 3)]
+        if step % 3 == 0:
+            index.insert("A", of_form(form, values), [step, step + 50])
+            model.update({values[0]: {"": step}} | {values[1]: {"": step + 50}})
+        elif step % 3 == 1:
+            there = [value in model for value in values]
+            assert index.remove("A", of_form(form, values)).tolist() == there
+            for value in values:
+                model.pop(value, None)
+        elif rng.random() < 0.5:
+            index.materialize("A")
+        else:
+            index.write(path)
+            index = IdIndex.open(path)
+    forms_agree(index, model)
+
+
 def test_what_equals_nothing(tmp_path):
     index = IdIndex()
     index.insert("A", [0, 2.0**63], [5, 6])
@@ -330,6 +387,35 @@ def test_what_equals_nothing(tmp_path):
         assert index.remove("A", [math.nan, "x"]).tolist() == [False, True]
         index.write(path)
         assert IdIndex.open(path).count("A") == 2  # kept, though nothing finds them
+
+
+def test_values_of_other_kinds():
+    point = {"latitude": 1.0, "longitude": 2.0}
+    day = datetime.date(2020, 2, 29)
+    ids = [point, day, True, 2.5, "x", [1, 2], np.datetime64("2020-01-01T00:00:01")]
+    index = IdIndex()
+    index.insert("A", ids, range(7))
+    assert index.find("A", ids[::-1]).tolist() == list(range(6, -1, -1))
+    days = np.array(["2020-02-29", "2020-03-01", "NaT"], "M8[D]")
+    assert index.find("A", days).tolist() == [1, NONE, NONE]
+    for scalar, node in (
+        (point, 0), (day, 1), (np.bool_(1), 2), (np.float32(2.5), 3), (np.array(2.5), 3),
+        (np.str_("x"), 4), (1, NONE), (None, NONE), (np.datetime64("NaT"), NONE),
+        (str(day), NONE), ({"latitude": 1.0, "longitude": 3.0}, NONE),
+    ):  # fmt: skip
+        assert index.find("A", scalar).tolist() == [node]
+    assert index.find("A", np.array([True, False])).tolist() == [2, NONE]
+    assert index.items("A")[0].values.tolist().count(point) == 1
+
+
+def test_ids_of_frames():
+    pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    index = IdIndex()
+    index.insert("A", pd.Series([3, 4], dtype="Int64"), pa.array([0, 1]).to_numpy())
+    index.insert("A", pa.array(["x", "y"]), [2, 3])
+    assert index.find("A", pd.Series([4, None, 3], dtype="Int64")).tolist() == [1, NONE, 0]
+    assert index.find("A", pd.Series([4, 2**64 - 1], dtype=np.uint64)).tolist() == [1, NONE]
+    assert index.find("A", pa.array(["y", None])).tolist() == [3, NONE]
 
 
 @pytest.mark.parametrize(
@@ -557,6 +643,16 @@ def test_integer_variant_if_and_only_if_all_are_unique_ids(tmp_path):
     index.insert("A", 4, 4)
     index.write(tmp_path / "i.bin")
     assert (tmp_path / "i.bin").read_bytes()[40] == 0
+
+
+@pytest.mark.parametrize("ids", [[4, 4], [2**40, 2**40], ["a", "a"], [True, True]])
+def test_a_saved_graph_has_no_index_of_ids_that_stand_twice(ids):
+    """Foreign graphs may have them; the index is a map."""
+    column = intake.from_user(ids, None, "ids")
+    _, index = gathering._id_indexes(np.arange(2, dtype=np.uint32), column)
+    assert index is None
+    _, index = gathering._id_indexes(np.arange(1, dtype=np.uint32), column.take(np.arange(1)))
+    assert index is not None
 
 
 def test_colliding_hashes_are_told_apart(monkeypatch, tmp_path):

@@ -17,7 +17,7 @@ _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 _FINISH = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT = np.uint64(32)
 _BYTE = np.uint64(255)
-_AHEAD = 16
+AHEAD = 16
 """Rows between the one that is copied and the one that is prefetched."""
 
 
@@ -41,8 +41,8 @@ def take_bytes(offsets: I64, data: U8, rows: I64, out_offsets: I64, out: U8) -> 
     afterwards: serial.
     """
     for i in range(rows.size):
-        if i + _AHEAD < rows.size:
-            prefetch(data, offsets[rows[i + _AHEAD]])
+        if i + AHEAD < rows.size:
+            prefetch(data, offsets[rows[i + AHEAD]])
         at = offsets[rows[i]]
         to = out_offsets[i]
         stop = out_offsets[i + 1]
@@ -80,8 +80,18 @@ def hash_rows(offsets: I64, data: U8, hashes: U64) -> None:
 def equal_rows(
     offsets: I64, data: U8, rows: I64, other_offsets: I64, other: U8, other_rows: I64, same: Bool
 ) -> None:
-    """Compare row ``rows[i]`` of one column with ``other_rows[i]`` of another."""
+    """Compare row ``rows[i]`` of one column with ``other_rows[i]`` of another.
+
+    Rows in any order wait for memory twice, for their offsets and their bytes: both are asked for
+    some rows ahead.
+    """
+    last = rows.size - 1
     for i in range(rows.size):
+        far, near = min(i + 2 * AHEAD, last), min(i + AHEAD, last)
+        prefetch(offsets, np.uint64(rows[far]))
+        prefetch(other_offsets, np.uint64(other_rows[far]))
+        prefetch(data, np.uint64(offsets[rows[near]]))
+        prefetch(other, np.uint64(other_offsets[other_rows[near]]))
         a, b = offsets[rows[i]], other_offsets[other_rows[i]]
         length = offsets[rows[i] + 1] - a
         equal = other_offsets[other_rows[i] + 1] - b == length

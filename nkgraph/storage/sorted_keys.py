@@ -25,7 +25,7 @@ NODE = 16
 TREE_SHARE = 256
 """A tree pays from one query for so many keys."""
 SIGN = np.uint64(1 << 63)
-STEP = 1 << 15
+STEP = 1 << 18
 """Positions of so many queries stay in the cache until their items are taken."""
 Search: TypeAlias = Callable[[U32, I64], None]
 """Writes the position of each of its queries, -1 where absent."""

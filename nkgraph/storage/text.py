@@ -1,11 +1,12 @@
 """A column of text as offsets and UTF-8 bytes, and its way to and from NumPy."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
-from nkgraph import kernels
+from nkgraph import kernels, threads
 from nkgraph.arrays import read_only
 from nkgraph.dtypes import I64, TEXT, U8, U64, Bool
 from nkgraph.errors import GraphError
@@ -159,10 +160,16 @@ class TextArray:
     def equals(self, rows: I64, other: "TextArray", other_rows: I64) -> Bool:
         """Say which of ``rows`` equal their partners in ``other``."""
         same = np.empty(len(rows), bool)
-        kernels.text.equal_rows(
-            self.offsets, self.data, read_only(np.asarray(rows, np.int64)),
-            other.offsets, other.data, read_only(np.asarray(other_rows, np.int64)), same,
-        )  # fmt: skip
+        mine = read_only(np.asarray(rows, np.int64))
+        theirs = read_only(np.asarray(other_rows, np.int64))
+        compare = kernels.text.equal_rows
+        threads.run([
+            partial(
+                compare, self.offsets, self.data, mine[a:b],
+                other.offsets, other.data, theirs[a:b], same[a:b],
+            )
+            for a, b in threads.split(mine.size)
+        ])  # fmt: skip
         return same
 
     def starts_with(self, prefix: str) -> Bool:

@@ -201,7 +201,8 @@ class IdIndex:
             A graph directory (one that holds the file itself), an ``id_indices.bin``, or an
             ``id_indices.bin.zst``. The compressed forms of older versions are read where the
             ``.bin`` is absent, or has another magic number or version; never in place of a
-            damaged one.
+            damaged one. A native graph of several segments has an index for each of them: give
+            the file.
         names : iterable of str, optional
             Node types, to give answers by name.
 

@@ -11,7 +11,6 @@ Payloads follow each other without gaps, so an integer payload may start at any 
 are written first, so that all of them lie at multiples of four.
 """
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +60,7 @@ class GeneralIds:
 
 
 class StoredIds:
-    """A general payload as it lies: decoded and checked when it is first read, once.
+    """A general payload as it lies; nothing of it is read before ``read``.
 
     Parameters
     ----------
@@ -84,24 +83,21 @@ class StoredIds:
         self.path, self.count = path, count
         self.start = at + 8
         self._data, self._at, self._stop = data, at, stop
-        self._lock = threading.Lock()
-        self._ids: GeneralIds | None = None
 
     def read(self) -> GeneralIds:
-        """Decode the payload, or return what was decoded before; from any thread."""
-        with self._lock:
-            if self._ids is None:
-                self._ids, end = read_general(self.path, self._data, self._at, self._stop)
-                if len(self._ids.values) != self.count:
-                    found = len(self._ids.values)
-                    raise self._forget("entries of a general index", self._at, self.count, found)
-                if end != self._stop:
-                    raise self._forget("end of a general index", end, self._stop, end)
-            return self._ids
+        """Decode the payload and check it.
 
-    def _forget(self, field: str, at: int, expected: int, found: int) -> FormatError:
-        self._ids = None
-        return FormatError(self.path, field, at, expected, found)
+        Raises
+        ------
+        FormatError
+        """
+        ids, end = read_general(self.path, self._data, self._at, self._stop)
+        if ids.nodes.size != self.count:
+            field = "entries of a general index"
+            raise FormatError(self.path, field, self._at, self.count, ids.nodes.size)
+        if end != self._stop:
+            raise FormatError(self.path, "end of a general index", end, self._stop, end)
+        return ids
 
 
 Entry: TypeAlias = IntegerIds | StoredIds
