@@ -17,7 +17,7 @@ import numpy as np
 
 from nkgraph.dtypes import I64, U8, U64, Bool, Int
 from nkgraph.kernels._jit import inlined, kernel
-from nkgraph.kernels.intrinsics import load_word, prefetch
+from nkgraph.kernels.intrinsics import load_word
 from nkgraph.kernels.values import store_u64
 
 OUTSIDE = 1
@@ -40,8 +40,6 @@ _PAYLOAD = np.uint64((1 << 56) - 1)
 _INLINE_TAG = np.uint64(1 << 56)
 _HEAP_TAG = np.uint64(2 << 56)
 _BLOCK = 1024
-_AHEAD = 32
-"""Slots between a word that is asked for and the one that is read."""
 
 
 @inlined
@@ -271,23 +269,6 @@ def scatter_words(slots: I64, words: U64, first_slot: int, out: U64) -> None:
     """Write words at their slots; ``out`` starts at ``first_slot``. A later word wins."""
     for i in range(slots.size):
         out[slots[i] - first_slot] = words[i]
-
-
-@kernel
-def gather_words(words: U64, slots: I64, column: int, width: int, out: U64) -> None:
-    """Write the words of slots to one column of a matrix of ``width``; 0 behind the end."""
-    # Unsigned, so that the compiler need not think of negative positions.
-    count, step, place = np.uint64(words.size), np.uint64(width), np.uint64(column)
-    ahead = max(slots.size - _AHEAD, 0)
-    for i in range(ahead):
-        prefetch(words, slots[i + _AHEAD])
-        slot = np.uint64(slots[i])
-        out[place] = words[slot] if slot < count else np.uint64(0)
-        place += step
-    for i in range(ahead, slots.size):
-        slot = np.uint64(slots[i])
-        out[place] = words[slot] if slot < count else np.uint64(0)
-        place += step
 
 
 @kernel

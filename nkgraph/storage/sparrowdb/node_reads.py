@@ -14,9 +14,10 @@ from nkgraph.dtypes import I64, U8, U64, Bool
 from nkgraph.errors import ClosedError, FormatError, NotFoundError
 from nkgraph.storage import columns
 from nkgraph.storage.columns import AnyColumn
-from nkgraph.storage.sparrowdb import compaction, gathering, node_files, string_heap, values
+from nkgraph.storage.sparrowdb import compaction, node_files, string_heap, values
 from nkgraph.storage.sparrowdb.node_arguments import integers, node_id, number, numbers
 from nkgraph.storage.sparrowdb.string_heap import Heap
+from nkgraph.storage.words import gather_into
 
 _NO_BYTES: U8 = read_only(np.zeros(0, np.uint8))
 _NO_WORDS: U64 = read_only(np.zeros(0, np.uint64))
@@ -165,11 +166,11 @@ class NodeReads:
     # -- batches -------------------------------------------------------------------------------
 
     def _gather(self, label: int, col: int, slots: I64) -> U64:
-        out = np.zeros((slots.size, 1), np.uint64)
+        out = np.zeros((1, slots.size), np.uint64)
         found = self._words(label, col)
         if found is not None:
-            gathering.gather([found], slots, out)
-        return out[:, 0]
+            gather_into([found], slots.view(np.uint64), out)
+        return out[0]
 
     def batch_read_node_props(
         self, label: SupportsIndex, slots: ArrayLike, cols: Iterable[SupportsIndex]
@@ -188,18 +189,20 @@ class NodeReads:
         (k, c) uint64
             0 where a column has no file or ends before the slot. Neither mark nor bitmap nor
             deletion is looked at: 0 may be an integer, see ``batch_read_node_props_nullable``.
+            In memory each column is contiguous.
 
         Notes
         -----
-        O(k * c). Slots in any order are taken as they come while that costs less than sorting
-        them first; see ``gathering``.
+        O(k * c). Slots are taken as they come, whatever their share of the nodes: to sort them
+        first, or to sweep the column, never costs less; see ``storage.words``.
         """
         label, wanted = number(label, "label"), integers(slots, "slot")
         cols = numbers(cols, "column")
-        out = np.empty((wanted.size, len(cols)), np.uint64)
+        out = np.empty((len(cols), wanted.size), np.uint64)
         held = [self._words(label, col) for col in cols]
-        gathering.gather([_NO_WORDS if part is None else part for part in held], wanted, out)
-        return out
+        found = [_NO_WORDS if part is None else part for part in held]
+        gather_into(found, wanted.view(np.uint64), out)
+        return out.T
 
     def batch_read_node_props_nullable(
         self, label: SupportsIndex, slots: ArrayLike, cols: Iterable[SupportsIndex]
