@@ -45,18 +45,15 @@ def count_entries(data: U8, where: I64) -> Int:
     at: Int = 0
     count = 0
     while at < data.size:
-        if data.size - at >= 6 and (data[at] or data[at + 1]):
-            length = read_u32(data, at + 2)
-            if length > data.size - at - 6:
-                where[0] = at
-                return -1
-            at += 6 + length
-            count += 1
-        elif data[at] == 0:
+        if data[at] == 0:  # no tag starts with a zero byte
             at += 1
-        else:
+            continue
+        left = data.size - at
+        if left < 6 or read_u32(data, at + 2) > left - 6:
             where[0] = at
             return -1
+        at += 6 + read_u32(data, at + 2)
+        count += 1
     return count
 
 
@@ -65,14 +62,14 @@ def list_entries(data: U8, tags: U16, starts: I64, lengths: I64) -> None:
     """Write tag, payload start and payload length of each entry that ``count_entries`` found."""
     at, entry = 0, 0
     while at < data.size and entry < tags.size:
-        if data.size - at >= 6 and (data[at] or data[at + 1]):
-            tags[entry] = read_u16(data, at)
-            lengths[entry] = read_u32(data, at + 2)
-            starts[entry] = at + 6
-            at += 6 + lengths[entry]
-            entry += 1
-        else:
+        if data[at] == 0:
             at += 1
+            continue
+        tags[entry] = read_u16(data, at)
+        lengths[entry] = read_u32(data, at + 2)
+        starts[entry] = at + 6
+        at += 6 + lengths[entry]
+        entry += 1
 
 
 @kernel
