@@ -6,11 +6,13 @@ and two callers never share a pool. Starting one costs about 50 microseconds, so
 jobs below ``MIN_ITEMS`` stay in the calling thread.
 """
 
+import _thread
 import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import pairwise
 from typing import TypeVar
 
@@ -56,17 +58,36 @@ def run(jobs: Sequence[Callable[[], object]]) -> list[object]:
         except BaseException as error:  # noqa: BLE001 - carried to the caller, raised below
             failures[index] = error
 
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(jobs) - 1)]
-    for thread in threads:
-        thread.start()
+    waiting = [_start(partial(work, index)) for index in range(len(jobs) - 1)]
     if jobs:
         work(len(jobs) - 1)
-    for thread in threads:
-        thread.join()
+    for ended in waiting:
+        ended.acquire()
     for failure in failures:
         if failure is not None:
             raise failure
     return results
+
+
+def _start(work: Callable[[], None]) -> _thread.LockType:
+    """Begin ``work`` on a thread of its own; the lock is free when it has ended.
+
+    ``threading.Thread`` waits until the new thread runs: a third of what a small job takes.
+    """
+    ended = _thread.allocate_lock()
+    ended.acquire()
+
+    def run_and_tell() -> None:
+        try:
+            work()
+        finally:
+            ended.release()
+
+    try:
+        _thread.start_new_thread(run_and_tell, ())
+    except RuntimeError:  # no more threads are to be had
+        run_and_tell()
+    return ended
 
 
 def ahead(items: Generator[Item, None, None], depth: int = 1) -> Iterator[Item]:

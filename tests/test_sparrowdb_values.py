@@ -120,7 +120,7 @@ def test_a_column_comes_back(items, one_kind, intern):
         ((), []),
         (np.zeros(0), []),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_a_column_may_be(given_as, plain):
     tail = HeapTail(lambda: 0)

@@ -27,7 +27,7 @@ from nkgraph.dtypes import U32, U64
 
 FEW = 64
 """Up to so many slots numpy answers, unless the kernel is loaded already."""
-LEAST = 1 << 18
+LEAST = 1 << 17
 """Fewer words than this a thread are not worth starting it: a read takes 2 to 8 nanoseconds."""
 
 

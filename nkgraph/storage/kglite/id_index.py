@@ -244,14 +244,14 @@ class IdIndex:
         Raises
         ------
         FormatError
-            The payload of the type is damaged. That the keys of an integer payload ascend is
-            not checked here, which would cost more than the look-up: see ``verify``.
+            The payload of the type is damaged.
         GraphError
             ``ids`` are not one-dimensional, or hold what the format has no form for.
 
         Notes
         -----
-        O(k log n) and on all threads. A general payload is decoded and sorted by hash on
+        O(k log n) and on all threads. An integer payload is checked on first use: O(n), at the
+        speed of the memory. A general one is decoded and sorted by hash on
         first use: O(n log n) time, about 45 bytes an id.
 
         Examples
@@ -461,7 +461,7 @@ class IdIndex:
     # -- files --------------------------------------------------------------------------------
 
     def verify(self) -> None:
-        """Check all payloads, which look-ups check only as far as they use them.
+        """Check all payloads, each of which is else checked when it is first used.
 
         Raises
         ------

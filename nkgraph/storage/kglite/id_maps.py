@@ -92,6 +92,7 @@ class IntegerMap:
 
     def __init__(self, path: Path | str, ids: IntegerIds) -> None:
         self.path, self.ids = path, ids
+        self._checked = False
 
     @property
     def count(self) -> int:
@@ -100,6 +101,7 @@ class IntegerMap:
 
     def find(self, keys: IdKeys) -> U32:
         """Return the node of each id, NO_NODE where absent."""
+        self.check()
         nodes = find_items(self.ids.keys, self.ids.nodes, keys.ints)
         if keys.int_rows is None:
             return nodes
@@ -109,6 +111,7 @@ class IntegerMap:
 
     def rows(self, keys: IdKeys) -> I64:
         """Return the rows of all entries that equal one of the keys, each once."""
+        self.check()
         positions = find_integers(self.ids.keys, keys.ints)
         return _distinct(positions[positions >= 0])
 
@@ -129,12 +132,14 @@ class IntegerMap:
         return Entries(ids.keys.astype(np.int64), forms, nodes, TextArray.empty(), none)
 
     def check(self) -> None:
-        """Check that keys ascend and that nodes are node ids; reads everything.
+        """Check that keys ascend and that nodes are node ids; reads everything, once.
 
         Raises
         ------
         FormatError
         """
+        if self._checked:
+            return
         keys, nodes = self.ids.keys, self.ids.nodes
         for start in range(0, keys.size, CHUNK):
             first = max(0, start - 1)
@@ -147,6 +152,7 @@ class IntegerMap:
             wrong = np.flatnonzero(nodes[start : start + CHUNK] == NO_NODE)
             if wrong.size:
                 raise _no_node(self.path, self._at(keys.size + start + int(wrong[0])))
+        self._checked = True
 
     def _at(self, word: int) -> int | None:
         return None if self.ids.at is None else self.ids.at + 4 * word

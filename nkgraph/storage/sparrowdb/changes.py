@@ -318,6 +318,20 @@ def is_unfinished(root: Path) -> bool:
     return (root / JOURNAL).exists()
 
 
+def refuse_unfinished(root: Path) -> None:
+    """Refuse to read what a dead writer left half-way.
+
+    Raises
+    ------
+    FormatError
+        There is such a change, and no writer holds the lock.
+    """
+    if is_unfinished(root) and files.is_unlocked(root):
+        found = "a change that a dead writer left half-way"
+        remedy = 'open it as a NodeStore with mode "r+" once to take it back'
+        raise FormatError(root / JOURNAL, "store", None, "no unfinished change", found, remedy)
+
+
 def recover(root: Path, sync: bool) -> None:
     """Take back a change that a dead writer left half-way. Only for who holds the lock.
 

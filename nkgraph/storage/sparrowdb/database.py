@@ -27,7 +27,7 @@ from nkgraph.storage.kglite.metadata import ConnectionType, GraphMeta
 from nkgraph.storage.kglite.names import Names, fnv1a
 from nkgraph.storage.kglite.property_ranges import Pair, Summary
 from nkgraph.storage.kglite.segment import Segment
-from nkgraph.storage.sparrowdb import catalog, node_files, wal
+from nkgraph.storage.sparrowdb import catalog, changes, node_files, wal
 from nkgraph.storage.sparrowdb.edges import (
     LabelNodes,
     RelationFiles,
@@ -179,7 +179,7 @@ class Database:
     Raises
     ------
     FormatError
-        The catalog or a mark is damaged.
+        The catalog or a mark is damaged, or a node store left a change half-way.
     VersionError
         An entry of the catalog is not known.
     LimitError
@@ -191,6 +191,7 @@ class Database:
     segment_count = 1
 
     def __init__(self, root: Path, property_names: Iterable[str] = ()) -> None:
+        changes.refuse_unfinished(root)
         self.path = root
         self.catalog = catalog.read(root)
         self._given = list(property_names)

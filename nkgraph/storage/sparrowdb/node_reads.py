@@ -166,11 +166,11 @@ class NodeReads:
     # -- batches -------------------------------------------------------------------------------
 
     def _gather(self, label: int, col: int, slots: I64) -> U64:
-        out = np.zeros((1, slots.size), np.uint64)
+        out = np.zeros(slots.size, np.uint64)
         found = self._words(label, col)
         if found is not None:
-            gather_into([found], slots.view(np.uint64), out)
-        return out[0]
+            gather_into([found], slots.view(np.uint64), out.reshape(1, -1))
+        return out
 
     def batch_read_node_props(
         self, label: SupportsIndex, slots: ArrayLike, cols: Iterable[SupportsIndex]

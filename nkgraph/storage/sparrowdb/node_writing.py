@@ -18,7 +18,7 @@ from typing import Self, SupportsIndex
 import numpy as np
 
 from nkgraph.dtypes import I64
-from nkgraph.errors import FormatError, GraphError, NotFoundError
+from nkgraph.errors import GraphError, NotFoundError
 from nkgraph.storage import files
 from nkgraph.storage.sparrowdb import changes, column_writes, node_files, string_heap
 from nkgraph.storage.sparrowdb.changes import Change
@@ -55,10 +55,8 @@ class NodeWriting(NodeReads):
             except BaseException:
                 self._release()
                 raise
-        elif changes.is_unfinished(root) and files.is_unlocked(root):
-            found = "a change that a dead writer left half-way"
-            path, remedy = root / changes.JOURNAL, 'open it "r+" once to take it back'
-            raise FormatError(path, "store", None, "no unfinished change", found, remedy)
+        else:
+            changes.refuse_unfinished(root)
 
     @classmethod
     def open(
