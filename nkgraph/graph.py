@@ -458,7 +458,7 @@ class Graph(GraphReader):
         ...         print(g.verify().ok)
         True
         """
-        self._check_open()
+        self._check_not_closed()  # tables of a damaged directory cannot be made
         return Report() if self._opened is None else verify(self._opened.stored)
 
     def close(self) -> None:

@@ -81,9 +81,12 @@ class GraphReader:
         self._check_open()
         return self._adjacency
 
-    def _check_open(self) -> None:
+    def _check_not_closed(self) -> None:
         if self._closed:
             raise ClosedError("the graph is closed")
+
+    def _check_open(self) -> None:
+        self._check_not_closed()
         if not self._attached:
             with self._making:
                 if not self._attached:

@@ -150,7 +150,8 @@ def _pairs(rows: RowFile) -> np.ndarray:
 def _properties(stored: Database, table: RelationFiles) -> Iterator[Finding]:
     """Decode every property, and find those of pairs without an edge."""
     everything = np.arange(table.keys.size, dtype=np.uint32)
-    lost = 0
+    records = table.properties
+    lost = int(np.count_nonzero(records[:, 1] | records[:, 3]))  # slots that no node can have
     for col in table.columns:
         keys, _, _ = table.last_words(col)
         lost += int(np.count_nonzero(~np.isin(keys, table.keys)))

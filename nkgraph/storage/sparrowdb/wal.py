@@ -94,7 +94,7 @@ def _read_segment(path: Path, data: U8, names: PropertyNames) -> None:
         status, at, found = _walk(data, 1, CASTAGNOLI)
     else:
         status, at, found = _walk(data, 1, IEEE)
-        if at == 1:
+        if at == 1 and status != kernels.walk.ENDED:
             status, at, found = _walk(data, 0, IEEE)
     for start, length in found.tolist():
         held = data[start : start + length].tobytes()
