@@ -14,13 +14,16 @@ from nkgraph import build, ids
 from nkgraph.adjacency import SIDES
 from nkgraph.dtypes import ENDPOINTS, I64, NODE_SLOT, TOMBSTONE, U32, U64
 from nkgraph.edges import ConnectionTable
+from nkgraph.errors import GraphError
 from nkgraph.storage import columns
 from nkgraph.storage.columns import AnyColumn, FixedColumn
+from nkgraph.storage.growing import GrowingColumn
 from nkgraph.storage.kglite import edge_properties
 from nkgraph.storage.kglite.contents import ID, TITLE, SegmentContents, StoreContents
 from nkgraph.storage.kglite.id_index_file import GeneralIds, IntegerIds
 from nkgraph.storage.kglite.id_lookup import SortedIds
 from nkgraph.storage.kglite.names import fnv1a
+from nkgraph.storage.kglite.node_columns import RESERVED
 from nkgraph.storage.kglite.property_ranges import Pair, Summary, of_column
 from nkgraph.storage.kglite.segment import Segment
 from nkgraph.type_table import TypeTable
@@ -100,7 +103,7 @@ def _dense_stores(graph: "Graph", canonical: bool) -> tuple[np.ndarray, list[Sto
         slots["node_type"][live] = table.hash
         slots["row_id"][live] = np.arange(live.size)
         slots["flags"][live] = 1
-        held = {ID: table.ids, TITLE: table.titles, **table.properties}
+        held = _held(table)
         found = {
             name: column.read() if same else column.take(rows)
             for name, column in sorted(held.items())
@@ -166,7 +169,7 @@ def _part_stores(graph: "Graph", number: int, segment: Segment) -> list[StoreCon
     stores = []
     for table in graph._nodes.tables.values():
         rows = table.segment_rows[number] if table.segment_rows else 0
-        held = {ID: table.ids, TITLE: table.titles, **table.properties}
+        held = _held(table)
         parts = {name: column.stored[number] for name, column in held.items()} if rows else {}
         found = {
             name: parts[name].read()
@@ -245,7 +248,7 @@ def _tail_stores(graph: "Graph", first: int, stop: int) -> list[StoreContents]:
     for table in graph._nodes.tables.values():
         nodes = _between(table.nodes, first, stop)
         if table.row_count > table.base_rows:
-            held = {ID: table.ids, TITLE: table.titles, **table.properties}
+            held = _held(table)
             found = {name: column.added() for name, column in sorted(held.items())}
             known = set(table.stored_names())
             found = {
@@ -258,6 +261,20 @@ def _tail_stores(graph: "Graph", first: int, stop: int) -> list[StoreContents]:
 
 
 # -- parts of each ----------------------------------------------------------------------------
+
+
+def _held(table: TypeTable) -> dict[str, GrowingColumn]:
+    """Return ids, titles and properties of a type by the names of their stored columns.
+
+    Raises
+    ------
+    GraphError
+        A property has the name of a column that means something else: it would take its place.
+    """
+    for name in RESERVED:
+        if name in table.properties:
+            raise GraphError(f"{table.name} has a property {name!r}, which names no column on disk")
+    return {ID: table.ids, TITLE: table.titles, **table.properties}
 
 
 def _store(

@@ -214,3 +214,162 @@ def test_a_case_of_each_kind(tmp_path):
     assert model.labels == {"Town": [1], "Bare": [1]}
     with nk.open(tmp_path / "db", property_names=["nobody knows this"]) as g:
         assert g.read_nodes("Person")["nobody knows this"].tolist()[:3] == [None, 4, 4]
+
+
+# -- names ------------------------------------------------------------------------------------
+
+
+def one_label(tmp_path, names, values=(1, 2), log=True, **files):
+    """A database of one label with the same values in each column; returns its directory."""
+    draft = sparrow.Draft()
+    label = draft.label("Person", len(values))
+    draft.table(0, label, label, "KNOWS")
+    draft.delta(0, label, label, [(0, 1)])
+    held = sparrow.Log()
+    for name in names:
+        draft.column(label, name, values)
+        draft.edge_property(0, 0, 1, name, 5)
+        held.node(name)
+    if log:
+        draft.log(held)
+    sparrow.save({**draft.files(), **files}, tmp_path / "db")
+    return tmp_path / "db"
+
+
+@pytest.mark.parametrize("name", ["__id__", "__title__", "__overflow_data__"])
+def test_a_property_that_would_take_the_place_of_another_column_is_not_saved(tmp_path, name):
+    with nk.open(one_label(tmp_path, ["age", name])) as g:
+        assert g.read_nodes("Person")[name].tolist() == [1, 2]
+        for layout in (None, "flat"):
+            with pytest.raises(nk.GraphError, match=f"Person has a property '{name}'"):
+                g.save(tmp_path / "native", layout=layout)
+            assert not (tmp_path / "native").exists()
+
+
+def test_other_names_are_saved_as_they_are(tmp_path):
+    names = ["id", "title", "type", "label", "a/b", "x\0y", "", "__", "_id", "é東"]
+    with nk.open(one_label(tmp_path, names)) as g:
+        assert list(g.read_nodes("Person")) == list(g.read_edges("KNOWS")) == sorted(names)
+        g.save(tmp_path / "native")
+    with nk.open(tmp_path / "native") as g:
+        assert by_row(g.read_nodes("Person")) == [dict.fromkeys(names, f"int {i}") for i in (1, 2)]
+        assert by_row(g.read_edges("KNOWS")) == [dict.fromkeys(names, "int 5")]
+        assert g.ids(g.nodes()).tolist() == [0, 1]
+
+
+def test_names_that_the_log_does_not_hold(tmp_path):
+    folder = one_label(tmp_path, ["nick", "age"], log=False)
+    numbers = [sparrow.fnv32(name) for name in ("age", "nick")]
+    assert numbers[0] == 742476188
+    with nk.open(folder) as g:
+        assert list(g.read_nodes("Person")) == sorted(f"col_{n}" for n in numbers)
+    for given in (["age", "other"], iter(["age"]), {"age": 1}):
+        with nk.open(folder, property_names=given) as g:
+            assert list(g.read_nodes("Person")) == ["age", f"col_{numbers[1]}"]
+            assert list(g.read_edges("KNOWS")) == ["age", f"col_{numbers[1]}"]
+
+
+def test_a_name_in_place_of_an_unknown_one_is_told_apart(tmp_path):
+    """A column may be called as another one is for want of its name."""
+    other = f"col_{sparrow.fnv32('nick')}"
+    with nk.open(one_label(tmp_path, ["nick"], log=False)) as g:
+        assert list(g.read_nodes("Person")) == [other]
+    draft = sparrow.Draft()
+    label = draft.label("Person", 1)
+    draft.column(label, "nick", [1])
+    draft.column(label, other, [2])
+    log = sparrow.Log()
+    log.node(other)
+    draft.log(log)
+    sparrow.save(draft.files(), tmp_path / "two")
+    with nk.open(tmp_path / "two") as g:
+        assert by_row(g.read_nodes("Person")) == [{other: "int 2", f"{other}_": "int 1"}]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("age", "property_names is one text, 'age', not several"),
+        ([5], "must be a string, not int"),
+        (["\ud800"], "holds a lone surrogate"),
+    ],
+)
+def test_names_to_try_that_are_none(tmp_path, given, message):
+    folder = one_label(tmp_path, ["age"])
+    with pytest.raises(nk.GraphError, match=message):
+        nk.open(folder, property_names=given)
+
+
+@pytest.mark.parametrize("version", [2, 21, None])
+def test_each_version_of_the_log_gives_names(tmp_path, version):
+    """From creates, updates and edges, over two segments, up to a record that is torn."""
+    names = ("age", "nick", "since", "late", "lost")
+    folder = one_label(tmp_path, names, log=False)
+    first, second = sparrow.Log(version), sparrow.Log(version)
+    first.record(1)
+    first.node("age", "other")
+    first.record(2, bytes(12))
+    first.update("nick")
+    first.record(0x14, bytes(20))
+    first.data += bytes(50)
+    second.record(1)
+    second.edge("since", "age")
+    second.record(5)
+    second.node("late")
+    second.node("lost")
+    second.data[-1] ^= 1
+    for number, log in enumerate((first, second)):
+        path = folder / sparrow.WAL.format(number)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(log.data)
+    (folder / "wal" / "segment-1.wal").write_bytes(b"not one")
+    with nk.open(folder) as g:
+        unknown = f"col_{sparrow.fnv32('lost')}"
+        assert list(g.read_nodes("Person")) == sorted([*names[:4], unknown])
+
+
+# -- forms of columns -------------------------------------------------------------------------
+
+FORMS = {
+    "integers": [4, None, 0, 5],
+    "floats": [0.5, None, -0.0, 2.0],
+    "texts": ["a", None, "a long enough text", ""],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("chosen", [[0], [1], [1, 3], [3, 2, 1, 0], []])
+def test_few_nodes_read_as_the_whole_column_does(tmp_path, form, chosen):
+    values = FORMS[form]
+    folder = one_label(tmp_path, [form], values)
+    with nk.open(folder) as g:
+        part = g.read_nodes("Person", nodes=chosen)[form]  # before the column is read
+        whole = g.read_nodes("Person")[form]
+        again = g.read_nodes("Person", nodes=chosen)[form]
+        if chosen:
+            assert part.values.dtype == whole.values.dtype == again.values.dtype
+        assert part.tolist() == again.tolist() == [values[row] for row in chosen]
+
+
+def test_mixed_kinds_read_alike_in_part(tmp_path):
+    values = [1, "a", 2.5, None, "a long enough text", -1]
+    with nk.open(one_label(tmp_path, ["x"], values)) as g:
+        for chosen in ([0], [1, 4], [2], [3], [5, 3, 1]):
+            assert g.read_nodes("Person", nodes=chosen)["x"].tolist() == [values[r] for r in chosen]
+        assert g.read_nodes("Person")["x"].tolist() == values
+
+
+def test_opening_reads_no_column_and_no_edge(tmp_path):
+    files = {"nodes/0/col_742476188.bin": sparrow.u64(2 << 56 | 9 << 40 | 1 << 30) * 2}
+    folder = one_label(tmp_path, ["age", "nick"], **files)
+    (folder / "edges" / "0" / "delta.log").write_bytes(b"odd")
+    (folder / "wal" / "segment-00000000000000000001.wal").write_bytes(b"\3")
+    nk.open(folder).close()
+    (folder / "edges" / "0" / "delta.log").write_bytes(b"")
+    (folder / "wal" / "segment-00000000000000000001.wal").unlink()
+    with nk.open(folder) as g:
+        assert g.node_types == {"Person": 2}
+        assert g.read_nodes("Person", ["nick"])["nick"].tolist() == [1, 2]
+        for ask in (lambda: g.read_nodes("Person"), lambda: g.read_nodes("Person", nodes=[1])):
+            with pytest.raises(nk.FormatError, match=r"col_742476188\.bin: slot"):
+                ask()
