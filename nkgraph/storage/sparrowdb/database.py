@@ -18,15 +18,17 @@ from pathlib import Path
 
 import numpy as np
 
+from nkgraph.arrays import read_only
 from nkgraph.dtypes import I64, MAX_IDS, NODE_SLOT, U8, U32, U64, Bool
-from nkgraph.errors import FormatError, LimitError
+from nkgraph.errors import FormatError, GraphError, LimitError
 from nkgraph.storage import columns
 from nkgraph.storage.columns import AnyColumn, FixedColumn, MixedColumn
 from nkgraph.storage.kglite.manifest import Segment as ManifestSegment
 from nkgraph.storage.kglite.metadata import ConnectionType, GraphMeta
-from nkgraph.storage.kglite.names import Names, fnv1a
+from nkgraph.storage.kglite.names import Names, check_name, fnv1a
 from nkgraph.storage.kglite.property_ranges import Pair, Summary
 from nkgraph.storage.kglite.segment import Segment
+from nkgraph.storage.kglite.stitch import physical_memory
 from nkgraph.storage.sparrowdb import catalog, changes, node_files, wal
 from nkgraph.storage.sparrowdb.edges import (
     LabelNodes,
@@ -38,6 +40,8 @@ from nkgraph.storage.sparrowdb.string_heap import Heap
 from nkgraph.storage.sparrowdb.values import decode_words, survey
 
 __all__ = ["Database", "is_database", "is_node_store"]
+SLOT_BYTES = NODE_SLOT.itemsize + 1
+"""Memory that a slot takes once nodes are used."""
 KINDS = ("int64", "text", "float64")
 """Kinds of columns, as ``survey`` counts them."""
 
@@ -140,6 +144,7 @@ class LabelStore:
             return None
         words = words[: self.row_count]
         valid = node_files.presence(words, bitmap, words.size) & self._alive[: words.size]
+        valid = read_only(valid)
         where = node_files.column_path(self._root, self._label, col)
         counts = survey(words, valid, Heap.open(self._root), where)[:3]
         held = [kind for kind, count in zip(KINDS, counts.tolist(), strict=True) if count]
@@ -183,7 +188,9 @@ class Database:
     VersionError
         An entry of the catalog is not known.
     LimitError
-        More slots than there are node ids.
+        More slots than there are node ids; when nodes are first used, also more than fit in memory.
+    GraphError
+        A name to try is no name.
     """
 
     format = "sparrowdb"
@@ -194,7 +201,9 @@ class Database:
         changes.refuse_unfinished(root)
         self.path = root
         self.catalog = catalog.read(root)
-        self._given = list(property_names)
+        if isinstance(property_names, str):
+            raise GraphError(f"property_names is one text, {property_names!r}, not several")
+        self._given = [check_name(name, "a name of property_names") for name in property_names]
         marks = {label: node_files.read_mark(root, label) for label in sorted(self.catalog.labels)}
         self.marks = {label: mark for label, (mark, _) in marks.items()}
         self.inferred = [label for label, (_, inferred) in marks.items() if inferred]
@@ -248,6 +257,7 @@ class Database:
     @cached_property
     def label_nodes(self) -> dict[int, LabelNodes]:
         """First node id and live slots of each label."""
+        self._check_memory()
         found, base = {}, 0
         for label, mark in self.marks.items():
             alive = np.ones(mark, np.uint8)
@@ -256,6 +266,16 @@ class Database:
             found[label] = LabelNodes(base, alive)
             base += mark
         return found
+
+    def _check_memory(self) -> None:
+        """A mark is a number that no file size confirms: damage to it must not take the machine."""
+        wanted, there = SLOT_BYTES * self.slot_count, physical_memory()
+        if wanted > there:
+            label = max(self.marks, key=self.marks.__getitem__)
+            raise LimitError(
+                f"{self.path}: {self.slot_count} slots take {wanted} bytes of memory, there are "
+                f"{there}; most are of {node_files.mark_path(self.path, label)}: is it damaged?"
+            )
 
     def _slots(self) -> np.ndarray:
         slots = np.zeros(self.slot_count, NODE_SLOT)
