@@ -373,3 +373,41 @@ def test_opening_reads_no_column_and_no_edge(tmp_path):
         for ask in (lambda: g.read_nodes("Person"), lambda: g.read_nodes("Person", nodes=[1])):
             with pytest.raises(nk.FormatError, match=r"col_742476188\.bin: slot"):
                 ask()
+
+
+def test_more_names_than_one_walk_of_the_log_has_room_for(tmp_path):
+    names = [f"name {number}" for number in range(3000)]
+    draft, log = sparrow.Draft(), sparrow.Log()
+    label = draft.label("Person", 1)
+    draft.column(label, names[-1], [1])
+    draft.column(label, names[0], [2])
+    for start in range(0, len(names), 100):
+        log.node(*names[start : start + 100], "again")
+    draft.log(log)
+    sparrow.save(draft.files(), tmp_path)
+    with nk.open(tmp_path) as g:
+        assert by_row(g.read_nodes("Person")) == [{names[-1]: "int 1", names[0]: "int 2"}]
+        assert g.verify().ok
+
+
+@pytest.mark.parametrize("mark", [None, 0, 3])
+def test_databases_without_a_live_node(tmp_path, mark):
+    draft = sparrow.Draft()
+    label = draft.label("Person", mark)
+    draft.table(0, label, label, "KNOWS")
+    draft.delta(0, label, label, [(0, 1), (2, 2)])
+    if mark:
+        draft.delete(label, range(mark))
+        draft.label_set(label, 1, [label])
+    sparrow.save(draft.files(), tmp_path / "db")
+    with nk.open(tmp_path / "db") as g:
+        assert (g.node_count, g.edge_count, g.node_types, g.connection_types) == (0, 0, {}, {})
+        assert g.nodes().tolist() == g.csr().targets.tolist() == []
+        assert g.degrees().tolist() == [0] * (mark or 0)
+        with pytest.raises(nk.NotFoundError):
+            g.read_nodes("Person")
+        assert "2 have no node at an end" in str(g.verify())
+        g.save(tmp_path / "native")
+    with nk.open(tmp_path / "native") as g:
+        assert g.node_count == 0
+        assert g.verify().ok
