@@ -467,6 +467,7 @@ def everything():
     draft.label_set(person, 1, [town, bare])
     draft.label_set(person, 4, [bare])
     draft.label_set(bare, 0, [])
+    draft.label_set(bare, 1, [town])
     draft.column(person, "age", [31, None, -7, 0, 5, 2**55 - 1, -(2**55), None, 8])
     draft.column(
         person, "name", ["Ann", "Bartholomew", "", None, "gone", "e\u0301\u0301n\u00e9 long"]

@@ -145,6 +145,21 @@ def undecodable(log):
     log.record(0x10, bytes(12) + sparrow.u32(9))
 
 
+def longer_create(log):
+    log.data[-25:] = b""
+    log.record(0x10, bytes(12) + sparrow.u32(0) + b"x")
+
+
+def longer_update(log):
+    log.data[-25:] = b""
+    log.record(0x11, bytes(12) + sparrow.text("lost") + sparrow.text("") + sparrow.text("") + b"x")
+
+
+def short_edge(log):
+    log.data[-25:] = b""
+    log.record(0x13, bytes(20))
+
+
 def short(log):
     log.data[-25:] = sparrow.u32(20) + bytes(20)
 
@@ -162,6 +177,9 @@ def lengthy(log):
         (flip, "a checksum does not fit its record"),
         (unknown, "a record is of an unknown kind"),
         (undecodable, "a payload cannot be read: it may be encrypted"),
+        (longer_create, "a payload cannot be read: it may be encrypted"),
+        (longer_update, "a payload cannot be read: it may be encrypted"),
+        (short_edge, "a payload cannot be read: it may be encrypted"),
     ],
 )
 def test_a_torn_log(tmp_path, change, problem):
