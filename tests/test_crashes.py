@@ -7,6 +7,7 @@ last nodes, a chain of edges between them, and the number itself.
 
 import os
 import random
+import select
 import signal
 import struct
 import time
@@ -98,12 +99,9 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path):
     create(path)
     with nk.open(path, "r+") as g:  # compiles what the children call
         for _ in SAVES:
-            began = time.monotonic()
             write(g)
-            took = time.monotonic() - began
         state = check(g)
     chance = random.Random(7)
-    span = max(0.15, 2 * took)  # disks differ; a writer must get as far as to save
     written = 0
 
     def work(report):
@@ -111,9 +109,11 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path):
             while True:
                 report(write(g))
 
-    for _ in range(KILLS):
+    for number in range(KILLS):
         child, out = piped(work)
-        time.sleep(chance.uniform(0, span))
+        if number % 2:  # others may die before their first save
+            select.select([out], [], [], PATIENCE)
+        time.sleep(chance.uniform(0, 0.15))
         os.kill(child, signal.SIGKILL)
         assert not ended(child)
         numbers = read_numbers(out)
@@ -124,7 +124,7 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path):
         assert state in (acknowledged, acknowledged + 1)
         assert report.ok, str(report)
         written += len(numbers)
-    assert written > KILLS // 2
+    assert written >= KILLS // 2
     with nk.open(path, "r+") as g:
         assert write(g) == state + 1
         assert check(g) == state + 1
