@@ -464,7 +464,7 @@ def everything():
     draft.table(2, town, town, "KNOWS")
     draft.table(5, person, nothing, "EMPTY")
     draft.table(6, bare, town, "AT")
-    draft.label_set(person, 1, [town, bare])
+    draft.label_set(person, 0, [town, bare])
     draft.label_set(person, 4, [bare])
     draft.label_set(bare, 0, [])
     draft.label_set(bare, 1, [town])

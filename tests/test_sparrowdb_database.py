@@ -211,7 +211,7 @@ def test_a_case_of_each_kind(tmp_path):
     known = {name for node in model.nodes.values() for name in node.properties}
     unknown = f"col_{sparrow.fnv32('nobody knows this')}"
     assert known == {"age", "name", "score", "mixed", "late", unknown}
-    assert model.labels == {"Town": [1, 14], "Bare": [1]}
+    assert model.labels == {"Town": [0, 14], "Bare": [0]}
     with nk.open(tmp_path / "db", property_names=["nobody knows this"]) as g:
         assert g.read_nodes("Person")["nobody knows this"].tolist()[:3] == [None, 4, 4]
 
