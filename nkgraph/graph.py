@@ -1,6 +1,6 @@
 """Graph: what a user holds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from nkgraph.storage import generations, intake
 from nkgraph.storage.columns import AnyColumn
 from nkgraph.storage.files import WriterLock
 from nkgraph.storage.kglite.names import Names, check_name, fnv1a
+from nkgraph.storage.kglite.node_columns import RESERVED
 from nkgraph.verifying import verify
 
 Properties = Mapping[str, object] | None
@@ -93,7 +94,7 @@ class Graph(GraphReader):
         check_name(node_type, "node_type")
         column = external_ids.from_user(given, "ids")
         count = len(column)
-        checked = self._columns(properties, count)
+        checked = self._columns(properties, count, RESERVED)
         title_column = None if titles is None else intake.from_user(titles, count, "titles")
         if not count:
             return np.zeros(0, np.uint32)
@@ -275,7 +276,7 @@ class Graph(GraphReader):
         """
         self._check_writable()
         array = self._distinct(self._nodes.check(nodes), "nodes")
-        checked = self._columns(properties, array.size)
+        checked = self._columns(properties, array.size, RESERVED)
         names = self._with_names(list(checked))
         parts = list(self._nodes.by_type(array))
         for table, _, _ in parts:
@@ -309,10 +310,13 @@ class Graph(GraphReader):
             raise GraphError(f"{name}: {twice[0]} comes twice")
         return array
 
-    def _columns(self, properties: Properties, count: int) -> dict[str, AnyColumn]:
+    def _columns(
+        self, properties: Properties, count: int, taken: Sequence[str] = ()
+    ) -> dict[str, AnyColumn]:
         checked = {}
         for name, values in (properties or {}).items():
-            check_name(name, "a property name")
+            if check_name(name, "a property name") in taken:
+                raise GraphError(f"{name!r} names something else on disk: give it another name")
             column = intake.from_user(values, count, f"properties[{name!r}]")
             checked[name] = column
         return checked

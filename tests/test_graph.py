@@ -386,3 +386,14 @@ def test_exports(small, tmp_path):
         assert isinstance(frame, pandas.DataFrame)
         assert frame["a"].isna().tolist() == [False, True]
         assert frame["t"].tolist()[0] == "é"
+
+
+@pytest.mark.parametrize("name", ["__id__", "__title__"])
+def test_names_that_mean_something_else_on_disk_are_refused_at_once(name):
+    g = nk.Graph()
+    with pytest.raises(nk.GraphError, match="names something else on disk"):
+        g.add_nodes("N", [1], {name: [5]})
+    nodes = g.add_nodes("N", [1], {"x": [5]})
+    with pytest.raises(nk.GraphError, match="names something else on disk"):
+        g.update_nodes(nodes, {name: [6]})
+    assert sorted(g.read_nodes("N").columns) == ["x"]

@@ -29,6 +29,8 @@ FEW = 64
 """Up to so many slots numpy answers, unless the kernel is loaded already."""
 LEAST = 1 << 17
 """Fewer words than this a thread are not worth starting it: a read takes 2 to 8 nanoseconds."""
+NEAR = 1 << 18
+"""From so many slots on threads take turns at slots, else at columns."""
 
 
 def gather_into(columns: Sequence[U64], slots: U32 | U64, found: U64) -> None:
@@ -56,6 +58,10 @@ def gather_into(columns: Sequence[U64], slots: U32 | U64, found: U64) -> None:
             row[:] = take_words(words, slots)
         else:
             jobs.append(partial(_gather, read_only(words), slots, row))
+    if slots.size < NEAR:  # whole columns, so that no two threads want the same cache lines
+        shares = threads.split(len(jobs), least=max(1, LEAST // max(slots.size, 1)))
+        threads.run([partial(_run_all, jobs[a:b], 0, slots.size) for a, b in shares])
+        return
     spans = threads.split(slots.size, least=LEAST // max(1, len(jobs)))
     threads.run([partial(_run_all, jobs, *span) for span in spans])
 
