@@ -1,0 +1,1 @@
+"""The portable file: store dumps of RedDB (``RDST``), versions 1 to 10."""
