@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import nkgraph
@@ -12,10 +13,13 @@ LEAVES = {f"nkgraph.{name}" for name in ("arguments", "arrays", "dtypes", "error
 HEAVY = ("numba", "zstandard", "scipy", "pandas", "pyarrow", "polars", "networkx", "matplotlib")
 
 
+@cache
 def modules():
+    found = []
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        yield ".".join(part for part in parts if part != "__init__"), path
+        found.append((".".join(part for part in parts if part != "__init__"), path))
+    return found
 
 
 def imports(path, top_level_only=False):
@@ -38,6 +42,7 @@ def layer(module):
     return "leaf" if module in LEAVES else "orchestration"
 
 
+@cache
 def known(name):
     return {m for m, _ in modules()} & {name}
 

@@ -16,7 +16,7 @@ from nkgraph.dtypes import U32, U64, Int
 from nkgraph.kernels._jit import kernel
 from nkgraph.kernels.intrinsics import prefetch
 
-AHEAD: Final = np.uint64(32)
+AHEAD: Final = np.uint64(128)
 
 
 @kernel

@@ -17,42 +17,20 @@ Looking up is read-only, so ranges of queries may run on several threads; insert
 only walks the queries that looking up left at -1. Slots are prefetched ``AHEAD`` queries early.
 """
 
-from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Final
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from nkgraph.dtypes import I64, U8, U32
 from nkgraph.kernels._jit import kernel
+from nkgraph.kernels.intrinsics import prefetch
 
 AHEAD: Final = 24
 _MIX_1: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_2: Final = np.uint64(0xD6E8FEB86659FD93)
 _SEED: Final = np.uint64(0x243F6A8885A308D3)
 _32: Final = np.uint64(32)
-
-
-def _prefetch(_: Any, array: Any, index: Any) -> tuple[Any, Callable[..., Any]]:
-    """Ask for the cache line of ``array[index]``; never faults, whatever the index."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        view = context.make_array(signature.args[0])(context, builder, arguments[0])
-        pointer = ir.IntType(8).as_pointer()
-        i32 = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, i32, i32, i32])
-        name = "llvm.prefetch.p0"
-        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        address = builder.bitcast(builder.gep(view.data, [arguments[1]]), pointer)
-        builder.call(function, [address, i32(0), i32(3), i32(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, index), generate
-
-
-prefetch = cast(Callable[[Any, Any], None], intrinsic(_prefetch))
+_1: Final = np.uint64(1)
 
 
 @kernel
@@ -70,7 +48,7 @@ def rehash(keys: I64, count: int, shift: int, slots: I64) -> None:
     by = np.uint64(shift)
     for position in range(count):
         ahead = min(position + AHEAD, count - 1)
-        prefetch(slots, np.int64(mix(keys[ahead]) >> by) * 2)
+        prefetch(slots, mix(keys[ahead]) >> by << _1)
         slot = np.int64(mix(keys[position]) >> by)
         while slots[2 * slot + 1] != 0:
             slot = (slot + 1) & mask
@@ -108,7 +86,7 @@ def find_ints(
     missing = 0
     for row in range(start, stop):
         ahead = min(row + AHEAD, stop - 1)
-        prefetch(slots, np.int64(mix(queries[ahead]) >> by) * 2)
+        prefetch(slots, mix(queries[ahead]) >> by << _1)
         query = queries[row]
         slot = np.int64(mix(query) >> by)
         found = slots[2 * slot + 1]
@@ -133,7 +111,7 @@ def insert_ints(
     for row in range(queries.size):
         ahead = min(row + AHEAD, queries.size - 1)
         if positions[ahead] < 0:
-            prefetch(slots, np.int64(mix(queries[ahead]) >> by) * 2)
+            prefetch(slots, mix(queries[ahead]) >> by << _1)
         if positions[row] >= 0:
             continue
         query = queries[row]
@@ -255,7 +233,7 @@ def find_texts(
     missing = 0
     for row in range(start, stop):
         ahead = min(row + AHEAD, stop - 1)
-        prefetch(slots, np.int64(mix(query_hashes[ahead]) >> by) * 2)
+        prefetch(slots, mix(query_hashes[ahead]) >> by << _1)
         code = query_hashes[row]
         slot = np.int64(mix(code) >> by)
         found = slots[2 * slot + 1]
