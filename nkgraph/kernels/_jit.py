@@ -3,15 +3,17 @@
 import warnings
 from collections.abc import Callable
 from functools import cache
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_LEAN: dict[str, Any] = {"_nrt": False}
+"""Numba's option to compile without its run time, which counts references."""
 
 
-def kernel(function: Callable[P, R]) -> Callable[P, R]:
+def kernel(function: Callable[P, R], **options: Any) -> Callable[P, R]:
     """Compile ``function`` on first call; cache on disk; release the GIL.
 
     Kernels are serial. Whole-array work is split over threads by
@@ -23,18 +25,33 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     kernels are compiled in each process, and one warning says so.
     """
     try:
-        compiled = njit(cache=True, nogil=True, error_model="numpy")(function)
+        compiled = njit(cache=True, nogil=True, error_model="numpy", **options)(function)
     except RuntimeError as error:  # numba: "cannot cache function ...: no locator available"
         if "cannot cache" not in str(error):
             raise
         _warn_once()
-        compiled = njit(nogil=True, error_model="numpy")(function)
+        compiled = njit(nogil=True, error_model="numpy", **options)(function)
     return cast(Callable[P, R], compiled)
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """Compile ``function`` into each kernel that calls it: for the inner steps of hot loops."""
     return cast(Callable[P, R], njit(nogil=True, error_model="numpy", forceinline=True)(function))
+
+
+def lean(function: Callable[P, R]) -> Callable[P, R]:
+    """As ``kernel``, for what is made of many small steps that pass arrays on to each other.
+
+    Nothing in it counts references to arrays, which otherwise every call of a step does: so it
+    must not make arrays, slices of them included.
+    """
+    return kernel(function, **_LEAN)
+
+
+def lean_inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """As ``inlined``, for steps of lean kernels."""
+    options: dict[str, Any] = {"forceinline": True, **_LEAN}
+    return cast(Callable[P, R], njit(nogil=True, error_model="numpy", **options)(function))
 
 
 @cache
