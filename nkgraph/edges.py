@@ -373,9 +373,12 @@ class EdgeTable:
         names: list[str],
         codes: U32 | None,
         ends: Ends,
-        properties: Mapping[str, AnyColumn],
+        properties: Mapping[str, AnyColumn] | Sequence[Mapping[str, AnyColumn]],
     ) -> range:
-        """Append edges of one type, or of several by code; see ``Graph.add_edges``."""
+        """Append edges of one type, or of several by code; see ``Graph.add_edges``.
+
+        ``properties`` are of all edges, or for each name those of its edges, in their order.
+        """
         first, count = self.id_count, ends.count
         if first + count > MAX_IDS:
             raise LimitError(f"{first} + {count} edges: edge ids end at {MAX_IDS - 1}")
@@ -387,7 +390,7 @@ class EdgeTable:
         words = self.records.grow(count).view("<u8").reshape(-1, 2)
         ends.join(read_only(NO_IDS if codes is None else codes), hashes, words)
         if codes is None:
-            tables[names[0]].add(edges, properties)
+            tables[names[0]].add(edges, _of_code(properties, 0, None))
         else:
             _add_by_code(list(tables.values()), codes, edges, properties)
         used = {name: table for name, table in tables.items() if table.row_count}
@@ -395,16 +398,31 @@ class EdgeTable:
         return edges
 
 
+def _of_code(
+    properties: Mapping[str, AnyColumn] | Sequence[Mapping[str, AnyColumn]],
+    code: int,
+    rows: I64 | None,
+) -> Mapping[str, AnyColumn]:
+    """Return the properties of the edges of one type; ``rows``: which they are, None for all."""
+    if not isinstance(properties, Mapping):
+        return properties[code]
+    if rows is None:
+        return properties
+    return {name: column.take(rows) for name, column in properties.items()}
+
+
 def _add_by_code(
-    tables: list[ConnectionTable], codes: U32, edges: range, properties: Mapping[str, AnyColumn]
+    tables: list[ConnectionTable],
+    codes: U32,
+    edges: range,
+    properties: Mapping[str, AnyColumn] | Sequence[Mapping[str, AnyColumn]],
 ) -> None:
     offsets, _, order = build.untyped_rows(len(tables), codes, codes)
     for code, table in enumerate(tables):
         at = order[offsets[code] : offsets[code + 1]]
         if at.size:
             rows = at.astype(np.int64)
-            part = {name: column.take(rows) for name, column in properties.items()}
-            table.add(at + np.uint32(edges.start), part)
+            table.add(at + np.uint32(edges.start), _of_code(properties, code, rows))
 
 
 def _stored_tables(stored: StoredGraph, records: Records) -> dict[str, ConnectionTable]:

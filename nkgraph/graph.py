@@ -16,15 +16,15 @@ from nkgraph.errors import GraphError
 from nkgraph.nodes import as_ids
 from nkgraph.opening import open_path
 from nkgraph.reading import GraphReader
-from nkgraph.report import Report
+from nkgraph.report import Finding, Report, warn
 from nkgraph.storage import generations, intake
 from nkgraph.storage.columns import AnyColumn
-from nkgraph.storage.files import WriterLock
 from nkgraph.storage.kglite.names import Names, check_name, fnv1a
 from nkgraph.storage.kglite.node_columns import RESERVED
 from nkgraph.verifying import verify
 
 Properties = Mapping[str, object] | None
+AnyProperties = Properties | Sequence[Properties]
 
 
 class Graph(GraphReader):
@@ -138,9 +138,12 @@ class Graph(GraphReader):
         codes: U32,
         sources: object,
         targets: object,
-        properties: Properties = None,
+        properties: AnyProperties = None,
     ) -> U32:
-        """Add edges of several connection types at once; ``names[codes[i]]`` is that of edge i."""
+        """Add edges of several connection types at once; ``names[codes[i]]`` is that of edge i.
+
+        ``properties`` are of all edges, or for each name those of its edges, in their order.
+        """
         codes = as_ids(codes, len(names), "codes", "type")
         return self._add_edges(names, codes, sources, targets, properties)
 
@@ -150,7 +153,7 @@ class Graph(GraphReader):
         codes: U32 | None,
         sources: object,
         targets: object,
-        properties: Properties,
+        properties: AnyProperties,
     ) -> U32:
         self._check_writable()
         source_ids = self._nodes.check(sources, "sources")
@@ -167,15 +170,21 @@ class Graph(GraphReader):
         names: list[str],
         codes: U32 | None,
         ends: Ends,
-        properties: Properties = None,
+        properties: AnyProperties = None,
     ) -> range:
         """Add edges whose ends and codes are known to be in range; return their ids."""
         for name in names:
             check_name(name, "connection_type")
-        checked = self._columns(properties, ends.count)
+        checked: dict[str, AnyColumn] | list[dict[str, AnyColumn]]
+        if properties is None or isinstance(properties, Mapping):
+            checked = self._columns(properties, ends.count)
+        else:
+            given = zip(properties, _counts(codes, len(names), ends.count), strict=True)
+            checked = [self._columns(part, count) for part, count in given]
         if not ends.count:
             return range(0)
-        interned = self._with_names([*names, *checked])
+        parts = [checked] if isinstance(checked, dict) else checked
+        interned = self._with_names([*names, *(name for part in parts for name in part)])
         edges = self._edges.add(names, codes, ends, checked)
         self._names = interned
         self._adjacency.changed()
@@ -447,7 +456,8 @@ class Graph(GraphReader):
         -------
         Report
             ``ok``, and ``findings`` with file, field, byte offset and what is wrong. A graph in
-            memory has no files, hence no findings.
+            memory has no files, hence no findings; one made from a dump has what was odd in the
+            dump, and what could not become part of a graph.
 
         Notes
         -----
@@ -463,7 +473,23 @@ class Graph(GraphReader):
         True
         """
         self._check_not_closed()  # tables of a damaged directory cannot be made
-        return Report() if self._opened is None else verify(self._opened.stored)
+        if self._opened is None:
+            return Report(list(self._findings))
+        return verify(self._opened.stored)
+
+    def remarked(self, path: object, remarks: Iterable[tuple[str, int | None, str]]) -> None:
+        """Keep what was odd in the file that this was made from, for ``verify``; warn of it.
+
+        Parameters
+        ----------
+        path : str or PathLike
+        remarks : iterable of (field, offset, problem)
+        """
+        self._findings = [Finding(str(path), *remark) for remark in remarks]
+        if self._findings:
+            count = len(self._findings)
+            rest = "" if count == 1 else f", and {count - 1} more that verify() lists"
+            warn(f"{self._findings[0]}{rest}")
 
     def close(self) -> None:
         """Release the directory; unsaved changes are lost. Arrays that were handed out stay."""
@@ -486,108 +512,6 @@ class Graph(GraphReader):
         self.close()
 
 
-def create(path: str | PathLike[str]) -> Graph:
-    """Make a new native directory and open it for writing.
-
-    Parameters
-    ----------
-    path : path
-        Must not exist, or be an empty directory.
-
-    Returns
-    -------
-    Graph
-        Empty, mode ``"r+"``. ``save()`` publishes what was added to it.
-
-    Raises
-    ------
-    GraphError
-        The path holds something.
-
-    Examples
-    --------
-    >>> import nkgraph as nk, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with nk.create(folder + "/towns") as g:
-    ...         _ = g.add_nodes("Town", ["Bern", "Chur"])
-    ...         g.save()
-    ...     with nk.open(folder + "/towns") as g:
-    ...         print(g.node_count, g.find("Town", ["Chur"]))
-    2 [1]
-    """
-    root = Path(path)
-    saving.save_new(Graph(), root, None)
-    return open_graph(root, "r+")
-
-
-def open_graph(
-    path: str | PathLike[str],
-    mode: str = "r",
-    cache: str | PathLike[str] | None = None,
-    property_names: Iterable[str] = (),
-) -> Graph:
-    """Open a graph directory: ``nkgraph.open``.
-
-    Parameters
-    ----------
-    path : path
-        A native directory, one of kglite (flat, segmented, or behind ``CURRENT``), or a
-        SparrowDB database.
-    mode : {"r", "r+"}
-        ``"r"`` reads, and writes nothing at all. ``"r+"`` is for native directories: additions
-        are kept in memory until ``save``, and other writers are locked out.
-
-    cache : path, optional
-        Folder for the rows of a graph of several segments, which ``csr`` and what needs all rows
-        stitch together: they are then mapped files, kept for the next opening, instead of
-        arrays on the heap. Without it only rows that would take more than half of the memory go
-        to files, in ``NKGRAPH_CACHE_DIR`` or the system's folder for temporary files.
-    property_names : iterable of str, optional
-        Of a SparrowDB database: names to try for columns whose names its log no longer holds;
-        without a name such a column is ``col_{number}``.
-
-    Returns
-    -------
-    Graph
-
-    Raises
-    ------
-    FileNotFoundError
-        There is nothing at the path.
-    FormatError, VersionError
-        It is no graph directory, is damaged, or of a version that is not supported.
-    GraphError
-        ``"r+"`` for a directory that is not native.
-    LockedError
-        ``"r+"`` while another writer has it.
-
-    Notes
-    -----
-    Reads the small files and maps the large ones: O(headers), whatever the size. Arrays are
-    checked when they are first used.
-    """
-    if mode not in ("r", "r+"):
-        raise GraphError(f'mode is {mode!r}, not "r" or "r+"')
-    root = Path(path)
-    lock = None
-    if mode == "r+":
-        if not (root / generations.CURRENT).exists():
-            open_path(root).close()  # words what is there, if it is no graph
-            raise GraphError(f'{root} is no native directory: open it "r" and save it elsewhere')
-        lock = WriterLock(root)
-    try:
-        opened = open_path(root, property_names)
-        if mode == "r+" and opened.stored.native is None:
-            opened.close()
-            raise GraphError(
-                f'{root} is of {opened.stored.format}: open it "r" and save it elsewhere'
-            )
-    except BaseException:
-        if lock is not None:
-            lock.close()
-        raise
-    graph = Graph()
-    graph._cache = None if cache is None else Path(cache)
-    graph._attach(opened)
-    graph._root, graph._mode, graph._lock = root, mode, lock
-    return graph
+def _counts(codes: U32 | None, names: int, count: int) -> list[int]:
+    """Return how many edges each name has."""
+    return [count] if codes is None else np.bincount(codes, minlength=names).tolist()

@@ -1,4 +1,4 @@
-"""Seven machine operations that numba has no name for.
+"""Eight machine operations that numba has no name for.
 
     prefetch(array, index)          ask for the cache line of array[index], to read it soon; into
                                     the second level, which lets more of them be under way
@@ -6,15 +6,16 @@
     rank16(array, at, value)        how many of the 16 items from ``at`` are below ``value``
     match16(array, at, value)       position 0..15 of the first of them equal to it, or 16
     load_word(data, at)             the 8 bytes from ``at`` as one uint64, little-endian
+    store_word(data, at, word)      write a uint64 as the 8 bytes from ``at``
     trailing_zeros(word)            zero bits below the lowest one of a uint64; 64 for 0
     as_keys(array)                  bytes as uint32 items that may start at any byte; any other
                                     array as it is
 
 ``rank16`` and ``match16`` read 16 items as one LLVM vector, with no bounds check: the caller
-keeps ``0 <= at <= array.size - 16``; ``load_word`` likewise, with 8. LLVM lowers them to whatever
-the machine has (AVX-512, AVX2, NEON), or to scalar code. Prefetching never faults, so an
-index past the end is harmless. All of them take what ``as_keys`` gives: numba has a type for
-arrays that are not aligned, but gives it to none that come from outside.
+keeps ``0 <= at <= array.size - 16``; ``load_word`` and ``store_word`` likewise, with 8. LLVM
+lowers them to whatever the machine has (AVX-512, AVX2, NEON), or to scalar code. Prefetching never
+faults, so an index past the end is harmless. All of them take what ``as_keys`` gives: numba has a
+type for arrays that are not aligned, but gives it to none that come from outside.
 """
 
 from collections.abc import Callable
@@ -120,6 +121,18 @@ def type_load_word(typing: Any, data: Any, at: Any) -> Signature:
     return types.uint64(data, types.uint64), codegen
 
 
+def type_store_word(typing: Any, data: Any, at: Any, word: Any) -> Signature:
+    """Type and code of ``store_word``."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = item_pointer(context, builder, signature.args[0], args[0], args[1])
+        store = builder.store(args[2], builder.bitcast(pointer, ir.IntType(64).as_pointer()))
+        store.align = 1
+        return context.get_dummy_value()
+
+    return types.void(data, types.uint64, types.uint64), codegen
+
+
 def type_trailing_zeros(typing: Any, word: Any) -> Signature:
     """Type and code of ``trailing_zeros``."""
 
@@ -155,6 +168,7 @@ prefetch = cast(Callable[[Array, Position], None], intrinsic(type_prefetch))
 prefetch_write = cast(Callable[[Array, Position], None], intrinsic(type_prefetch_write))
 rank16 = cast(Callable[[Array, Position, Position], Any], intrinsic(type_rank16))
 load_word = cast(Callable[[U8, Position], np.uint64], intrinsic(type_load_word))
+store_word = cast(Callable[[U8, Position, Position], None], intrinsic(type_store_word))
 trailing_zeros = cast(Callable[[np.uint64], np.uint64], intrinsic(type_trailing_zeros))
 match16 = cast(Callable[[Array, Position, Position], Any], intrinsic(type_match16))
 as_keys = cast(Callable[[Array], Any], intrinsic(type_as_keys))

@@ -191,10 +191,10 @@ def decode(tag: int, word: int, heap: U8) -> object:
         return word
     if tag in (INT, FLOAT):
         return struct.unpack("<q" if tag == INT else "<d", word.to_bytes(8, "little"))[0]
-    return _Reader(heap, word).payload(tag)
+    return Reader(heap, word).payload(tag)
 
 
-class _Reader:
+class Reader:
     """Decodes payloads that a kernel has walked: in bounds, known tags, bounded depth."""
 
     def __init__(self, data: U8, at: int) -> None:
@@ -202,11 +202,13 @@ class _Reader:
         self.at = at
 
     def unpack(self, form: str) -> tuple[int, ...]:
+        """Read fixed-width parts, as ``struct`` names them."""
         size = struct.calcsize(form)
         self.at += size
         return struct.unpack(form, bytes(self.data[self.at - size : self.at]))
 
     def text(self) -> str:
+        """Read a text after its length."""
         (length,) = self.unpack("<Q")
         self.at += length
         try:
@@ -216,9 +218,11 @@ class _Reader:
             raise FormatError("values", "nested text", at, "UTF-8", error.reason) from None
 
     def count(self) -> int:
+        """Read a count."""
         return self.unpack("<Q")[0]
 
     def value(self) -> object:
+        """Read a value with its tag."""
         (tag,) = self.unpack("<I")
         if tag == NULL:
             return None
@@ -228,14 +232,17 @@ class _Reader:
         return self.unpack(form)[0] if form else self.payload(tag)
 
     def pairs(self) -> dict[str, object]:
+        """Read keys and values."""
         return {self.text(): self.value() for _ in range(self.count())}
 
     def node(self) -> dict[str, object]:
+        """Read a node."""
         (number,) = self.unpack("<I")
         labels = [self.text() for _ in range(self.count())]
         return {"id": number, "labels": labels, "properties": self.pairs()}
 
     def relationship(self) -> dict[str, object]:
+        """Read a relationship."""
         number, start, end = self.unpack("<III")
         kind = self.text()
         return {
@@ -243,6 +250,7 @@ class _Reader:
         }  # fmt: skip
 
     def payload(self, tag: int) -> object:
+        """Read what stands behind a tag."""
         readers: dict[int, Callable[[], object]] = {
             TEXT: self.text,
             DATE: lambda: parse_date(self.text()),
