@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from nkgraph.build import PeerCounts as PeerCounts
     from nkgraph.build import count_peers as count_peers
     from nkgraph.csr import CSR as CSR
+    from nkgraph.front import create as create
+    from nkgraph.front import open_graph as open  # noqa: A004, F401 - public, as nk.open
     from nkgraph.graph import Graph as Graph
-    from nkgraph.graph import create as create
-    from nkgraph.graph import open_graph as open  # noqa: A004, F401 - public, as nk.open
     from nkgraph.ingest import import_csv as import_csv
     from nkgraph.ingest import import_edges as import_edges
     from nkgraph.ingest import import_graphalytics as import_graphalytics
@@ -58,8 +58,8 @@ _HOMES = {
     "import_triples": ("ingest", "import_triples"),
     "import_graphalytics": ("ingest", "import_graphalytics"),
     "Graph": ("graph", "Graph"),
-    "create": ("graph", "create"),
-    "open": ("graph", "open_graph"),
+    "create": ("front", "create"),
+    "open": ("front", "open_graph"),
     "CSR": ("csr", "CSR"),
     "Table": ("table", "Table"),
     "Column": ("table", "Column"),

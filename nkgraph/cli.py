@@ -1,11 +1,16 @@
-"""The shell face: ``nkgraph demo | import | info | query | verify | compact``, with ``--json``."""
+"""The shell face: ``nkgraph demo | import | export | info | query | verify | compact``.
+
+Each takes ``--json``.
+"""
 
 import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO, TypeAlias, TypedDict, cast
 
 from nkgraph import __version__
 from nkgraph.errors import NkgraphError
@@ -18,7 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0, or 1 with a message on stderr or with findings."""
     options = _parser().parse_args(arguments)
     try:
-        result = options.run(options)
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("default")
+            warnings.showwarning = _say
+            result = options.run(options)
         if options.json:
             json.dump(result["json"], sys.stdout, indent=2, default=str, ensure_ascii=False)
             print()
@@ -38,6 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if result.get("ok", True) else 1
 
 
+def _say(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning without the line of code that it came from."""
+    print(f"nkgraph: warning: {message}", file=sys.stderr)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nkgraph", description="Typed property graphs bigger than memory, as NumPy arrays."
@@ -46,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_demo(commands)
     _add_import(commands)
+    _add_export(commands)
     _add_info(commands)
     _add_query(commands)
     _add_verify(commands)
@@ -84,12 +106,14 @@ def _demo(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _add_import(commands: Commands) -> None:
-    command = _command(commands, "import", "Make a native directory from text files.")
-    command.add_argument("files", nargs="+", help="input files (.gz and .zst too), or a folder")
+    command = _command(commands, "import", "Make a native directory from text files or a dump.")
+    command.add_argument(
+        "files", nargs="+", help="input files (.gz and .zst too), a folder, or a RedDB dump"
+    )
     command.add_argument("-o", "--output", required=True, help="the directory to make")
     command.add_argument(
         "--format",
-        choices=("auto", "edges", "csv", "triples", "graphalytics"),
+        choices=("auto", "edges", "csv", "triples", "graphalytics", "reddb"),
         default="auto",
         help="what the files are (default: by their names and first lines)",
     )
@@ -110,12 +134,16 @@ def _import(options: argparse.Namespace) -> dict[str, object]:
     import time
 
     from nkgraph import ingest
+    from nkgraph.storage import reddb
 
     started = time.perf_counter()
     kind = options.format
     if kind == "auto":
-        kind = ingest.guess_format(options.files)
-    if kind == "edges":
+        is_dump = len(options.files) == 1 and reddb.is_dump(Path(options.files[0]))
+        kind = "reddb" if is_dump else ingest.guess_format(options.files)
+    if kind == "reddb":
+        graph = _import_dump(options)
+    elif kind == "edges":
         graph = _import_edges(options)
     elif kind == "triples":
         node_type = options.node_type or "Entity"
@@ -154,21 +182,99 @@ def _import_edges(options: argparse.Namespace) -> "Graph":
     )
 
 
+def _import_dump(options: argparse.Namespace) -> "Graph":
+    from nkgraph.errors import GraphError
+    from nkgraph.front import open_graph
+    from nkgraph.storage import reddb
+
+    if len(options.files) != 1:
+        raise GraphError(f"{len(options.files)} files: a dump is imported by itself")
+    with reddb.load(options.files[0]).to_graph() as graph:
+        graph.save(options.output)
+    return open_graph(options.output)
+
+
+# -- export -----------------------------------------------------------------------------------
+
+
+def _add_export(commands: Commands) -> None:
+    command = _command(commands, "export", "Write a graph as a portable file: a RedDB dump.")
+    command.add_argument("path", help="a graph directory, or a dump")
+    command.add_argument("-o", "--output", required=True, help="the dump to write")
+    command.add_argument(
+        "--collection", default="graph", help="name of the collection in the dump (default graph)"
+    )
+    command.set_defaults(run=_export)
+
+
+def _export(options: argparse.Namespace) -> dict[str, object]:
+    import time
+
+    from nkgraph.errors import GraphError
+    from nkgraph.front import open_graph
+    from nkgraph.storage import reddb
+
+    started = time.perf_counter()
+    if os.path.exists(options.output):
+        raise GraphError(f"{options.output} exists: give a new name")
+    with open_graph(options.path) as graph:
+        reddb.save(reddb.from_graph(graph, options.collection), options.output)
+        report: dict[str, object] = {
+            "path": options.output,
+            "format": "reddb",
+            "version": reddb.VERSION,
+            "nodes": graph.node_count,
+            "edges": graph.edge_count,
+            "bytes": os.path.getsize(options.output),
+            "seconds": round(time.perf_counter() - started, 3),
+        }
+    text = (
+        f"{report['path']}: RedDB dump, version {report['version']}, {_size(report['bytes'])}, "
+        f"written in {report['seconds']} s\n"
+        f"{report['nodes']:,} nodes, {report['edges']:,} edges"
+    )
+    return {"json": report, "text": text}
+
+
 # -- info -------------------------------------------------------------------------------------
 
 
 def _add_info(commands: Commands) -> None:
-    command = _command(commands, "info", "Say what a graph directory holds.")
-    command.add_argument("path", help="a graph directory")
+    command = _command(commands, "info", "Say what a graph directory or a dump holds.")
+    command.add_argument("path", help="a graph directory, or a dump")
     command.set_defaults(run=_info)
 
 
 def _info(options: argparse.Namespace) -> dict[str, object]:
-    from nkgraph.graph import open_graph
+    from nkgraph.front import open_graph
 
     with open_graph(options.path) as graph:
         report = _summary(graph)
+        if graph.format == "reddb":
+            report["dump"] = _dump_summary(options.path)
     return {"json": report, "text": _render_summary(report)}
+
+
+class _DumpSummary(TypedDict):
+    version: int
+    collections: dict[str, dict[str, int]]
+    cross_references: int
+    aux_bytes: int
+    remarks: list[dict[str, object]]
+
+
+def _dump_summary(path: str) -> _DumpSummary:
+    """Say what a dump holds beside the graph."""
+    from nkgraph.storage import reddb
+
+    store = reddb.load(path)
+    return {
+        "version": store.format_version,
+        "collections": store.kind_counts(),
+        "cross_references": len(store.cross_refs),
+        "aux_bytes": len(store.aux_metadata),
+        "remarks": [remark._asdict() for remark in store.remarks],
+    }
 
 
 def _summary(graph: "Graph") -> dict[str, object]:
@@ -186,20 +292,29 @@ def _summary(graph: "Graph") -> dict[str, object]:
         "edge_properties": {
             name: list(graph.read_edges(name, edges=[])) for name in graph.connection_types
         },
-        "bytes": sum(
-            os.path.getsize(os.path.join(folder, name))
-            for folder, _, names in os.walk(graph.path or "")
-            for name in names
-        ),
+        "bytes": _bytes_of(graph.path),
     }
+
+
+def _bytes_of(path: Path | None) -> int:
+    if path is None:
+        return 0
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
 
 
 def _render_summary(report: dict[str, object]) -> str:
     parts = "1 segment" if report["segments"] == 1 else f"{report['segments']} segments"
+    dump = cast(_DumpSummary | None, report.get("dump"))
+    what = f"{report['format']} directory, {parts}"
+    if dump is not None:
+        what = f"RedDB dump, version {dump['version']}"
     lines = [
-        f"{report['path']}: {report['format']} directory, {parts}, {_size(report['bytes'])}",
+        f"{report['path']}: {what}, {_size(report['bytes'])}",
         f"{report['nodes']:,} nodes, {report['edges']:,} edges",
     ]
+    if dump is not None:
+        lines += _render_dump(dump)
     if "seconds" in report:
         lines[0] += f", made from {report['format_read']} in {report['seconds']} s"
     for title, counts, properties in (
@@ -217,6 +332,20 @@ def _render_summary(report: dict[str, object]) -> str:
         if len(shown) > 40:
             lines.append(f"  … and {len(shown) - 40} more (--json lists all)")
     return "\n".join(lines)
+
+
+def _render_dump(dump: _DumpSummary) -> list[str]:
+    lines = [f"\ncollections: {len(dump['collections'])}"]
+    width = max(map(len, dump["collections"]), default=0)
+    for name, counts in dump["collections"].items():
+        held = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+        lines.append(f"  {name:<{width}}  {held or 'empty'}")
+    lines.append(
+        f"{dump['cross_references']:,} cross-references, {_size(dump['aux_bytes'])} of aux blob"
+    )
+    if dump["remarks"]:
+        lines.append(f"odd: {len(dump['remarks']):,} (nkgraph verify lists them)")
+    return lines
 
 
 def _size(count: object) -> str:
@@ -256,7 +385,7 @@ def _add_query(commands: Commands) -> None:
 def _query(options: argparse.Namespace) -> dict[str, object]:
     from nkgraph import querying
     from nkgraph.errors import GraphError
-    from nkgraph.graph import open_graph
+    from nkgraph.front import open_graph
 
     if (options.node is None) == (options.top_peers is None):
         raise GraphError("query wants either --node TYPE ID or --top-peers CONNECTION")
@@ -274,16 +403,18 @@ def _query(options: argparse.Namespace) -> dict[str, object]:
 
 def _add_verify(commands: Commands) -> None:
     command = _command(
-        commands, "verify", "Check every rule and checksum of a graph directory; read it whole."
+        commands,
+        "verify",
+        "Check every rule and checksum of a graph directory or a dump; read it whole.",
     )
-    command.add_argument("path", help="a graph directory")
+    command.add_argument("path", help="a graph directory, or a dump")
     command.set_defaults(run=_verify)
 
 
 def _verify(options: argparse.Namespace) -> dict[str, object]:
     from dataclasses import asdict
 
-    from nkgraph.graph import open_graph
+    from nkgraph.front import open_graph
 
     with open_graph(options.path) as graph:
         report = graph.verify()
@@ -291,7 +422,11 @@ def _verify(options: argparse.Namespace) -> dict[str, object]:
     count = len(report.findings)
     lines = [str(finding) for finding in report.findings]
     parts = "1 segment" if segments == 1 else f"{segments} segments"
-    lines.append(f"{options.path}: {parts}, {f'{count} findings' if count else 'every rule holds'}")
+    what = "RedDB dump" if graph.format == "reddb" else parts
+    verdict = "every rule holds"
+    if count:
+        verdict = "1 finding" if count == 1 else f"{count} findings"
+    lines.append(f"{options.path}: {what}, {verdict}")
     found = [asdict(finding) for finding in report.findings]
     value = {"path": options.path, "segments": segments, "ok": report.ok, "findings": found}
     return {"json": value, "text": "\n".join(lines), "ok": report.ok}
@@ -307,7 +442,7 @@ def _add_compact(commands: Commands) -> None:
 
 
 def _compact(options: argparse.Namespace) -> dict[str, object]:
-    from nkgraph.graph import open_graph
+    from nkgraph.front import open_graph
 
     with open_graph(options.path, "r" if options.output else "r+") as graph:
         before = graph.segment_count

@@ -10,7 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from nkgraph import querying
-from nkgraph.graph import Graph, open_graph
+from nkgraph.front import open_graph
+from nkgraph.graph import Graph
 from nkgraph.ingest import import_csv
 
 Result = TypeVar("Result")

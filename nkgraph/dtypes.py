@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 U8: TypeAlias = NDArray[np.uint8]
+I8: TypeAlias = NDArray[np.int8]
 U16: TypeAlias = NDArray[np.uint16]
 U32: TypeAlias = NDArray[np.uint32]
 U64: TypeAlias = NDArray[np.uint64]

@@ -293,7 +293,7 @@ def run(read: Callable[[Forced, Progress], "Graph"], path: str | PathLike[str] |
 
 
 def _saved(graph: "Graph", root: Path) -> "Graph":
-    from nkgraph.graph import open_graph
+    from nkgraph.front import open_graph
 
     was_there = root.exists()
     try:

@@ -41,7 +41,9 @@ class NodeTable:
     @property
     def live_count(self) -> int:
         """How many nodes are alive."""
-        if self._stored is not None and self._stored.native is not None:
+        if self._stored is None:
+            return self._change
+        if self._stored.native is not None:
             return self._stored.meta.node_count + self._change
         return sum(table.count for table in self.tables.values())
 

@@ -43,7 +43,7 @@ def open_path(root: Path, property_names: Iterable[str] = ()) -> Opened:
     if not root.exists():
         raise FileNotFoundError(f"{root}: no such graph directory")
     if not root.is_dir():
-        raise FormatError(root, "path", None, "a graph directory", "a file")
+        raise FormatError(root, "path", None, "a graph directory or a RedDB dump", "another file")
     if (root / generations.CURRENT).exists():
         directory, hold = generations.open_hold(root)
         try:

@@ -15,6 +15,7 @@ from nkgraph.errors import ClosedError, GraphError, NotFoundError
 from nkgraph.indexing import TextIndexes, as_texts
 from nkgraph.nodes import NodeTable
 from nkgraph.opening import Opened
+from nkgraph.report import Finding
 from nkgraph.storage import files
 from nkgraph.storage.files import WriterLock
 from nkgraph.storage.kglite.names import Names
@@ -36,7 +37,8 @@ class GraphReader:
         self._opened: Opened | None = None
         self._lock: WriterLock | None = None
         self._root: Path | None = None
-        self._mode = "r+"
+        self._mode, self._form = "r+", "memory"
+        self._findings: list[Finding] = []
         self._closed = False
         self._look_ups = 0
         self._cache: Path | None = None
@@ -111,7 +113,7 @@ class GraphReader:
 
     @property
     def path(self) -> Path | None:
-        """The directory, None for a graph in memory."""
+        """The directory or dump, None for a graph in memory."""
         return self._root
 
     @property
@@ -121,14 +123,12 @@ class GraphReader:
 
     @property
     def format(self) -> str:
-        """``"memory"``, ``"nkgraph"``, ``"kglite"`` or ``"sparrowdb"``."""
-        if self._root is None:
-            return "memory"
-        return "nkgraph" if self._opened is None else self._opened.stored.format
+        """``"memory"``, ``"nkgraph"``, ``"kglite"``, ``"sparrowdb"`` or ``"reddb"``."""
+        return self._form if self._opened is None else self._opened.stored.format
 
     @property
     def segment_count(self) -> int:
-        """Number of segments in the directory; 0 for a graph in memory."""
+        """Number of segments in the directory; 0 for a graph in memory and a dump."""
         return 0 if self._opened is None else self._opened.stored.segment_count
 
     @property

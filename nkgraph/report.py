@@ -1,5 +1,6 @@
 """What a check of a directory found."""
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -49,3 +50,11 @@ def guarded(check: Check) -> Iterator[Finding]:
     except FormatError as error:
         problem = f"expected {error.expected}, found {error.found}"
         yield Finding(error.path, error.field, error.offset, problem)
+
+
+def warn(message: str) -> None:
+    """Warn as if from the first caller outside of this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and str(frame.f_globals.get("__name__")).split(".")[0] == "nkgraph":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, RuntimeWarning, stacklevel=level)

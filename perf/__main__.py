@@ -10,6 +10,7 @@ from pathlib import Path
 
 from perf import (
     bench_build,
+    bench_dump,
     bench_filter,
     bench_gather,
     bench_ingest,
@@ -35,6 +36,7 @@ STAGES = (
     bench_ingest,
     bench_open,
     bench_sparrowdb,
+    bench_dump,
 )
 BASELINE = Path(__file__).with_name("baseline.json")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import nkgraph as nk
-from nkgraph.graph import open_graph
+from nkgraph.front import open_graph
 from perf.harness import Limit, Scale
 
 IMPORT = """
@@ -28,7 +28,7 @@ FIRST_QUERIES = """
 import sys, time
 start = time.perf_counter()
 import nkgraph as nk
-from nkgraph.graph import open_graph
+from nkgraph.front import open_graph
 with nk.open(sys.argv[1]) as g:
     g.find("Node", [3])
     g.neighbors(3, "B")

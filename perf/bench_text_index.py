@@ -14,7 +14,7 @@ import numpy as np
 
 import nkgraph as nk
 from nkgraph.dtypes import TEXT
-from nkgraph.graph import open_graph
+from nkgraph.front import open_graph
 from nkgraph.storage.sorted_texts import SortedTexts
 from nkgraph.storage.text import TextArray
 from perf.harness import Call, Row, Scale, cycle

@@ -5,9 +5,11 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from nkgraph import cli
+from nkgraph.storage import reddb
 
 
 def run(capsys, *arguments):
@@ -142,3 +144,52 @@ print([m for m in ("numba", "zstandard", "pandas", "nkgraph.graph") if m in sys.
     )
     assert result.stdout.splitlines()[-1] == "[]"
     assert time.perf_counter() - start < 20  # a hang, not a stopwatch: perf/ measures the time
+
+
+def test_dumps(capsys, social):
+    where, dump, again = (str(social / name) for name in ("g", "g.rdst", "again"))
+    run(capsys, "import", str(social / "edges.txt"), "-o", where)
+    status, out, _ = run(capsys, "export", where, "-o", dump)
+    assert status == 0
+    assert "RedDB dump, version 10" in out
+    assert "3 nodes, 4 edges" in out
+    status, _, err = run(capsys, "export", where, "-o", dump)
+    assert (status, "exists: give a new name" in err) == (1, True)
+
+    status, out, _ = run(capsys, "info", dump)
+    assert status == 0
+    assert f"{dump}: RedDB dump, version 10" in out
+    assert "graph  3 graph_node, 4 graph_edge" in out
+    status, out, _ = run(capsys, "info", dump, "--json")
+    report = json.loads(out)
+    assert (report["format"], report["nodes"], report["dump"]["version"]) == ("reddb", 3, 10)
+    status, out, _ = run(capsys, "query", dump, "--node", "Node", "1", "--hop", "EDGE")
+    assert status == 0
+
+    status, out, _ = run(capsys, "verify", dump)
+    assert (status, f"{dump}: RedDB dump, every rule holds" in out) == (0, True)
+    status, out, _ = run(capsys, "import", dump, "-o", again)
+    assert (status, "made from reddb" in out) == (0, True)
+    status, out, _ = run(capsys, "info", again, "--json")
+    assert json.loads(out)["connection_types"] == {"EDGE": 4}
+    status, _, err = run(capsys, "compact", dump)
+    assert (status, "is a RedDB dump" in err) == (1, True)
+    status, _, err = run(capsys, "import", dump, dump, "--format", "reddb", "-o", again)
+    assert (status, "imported by itself" in err) == (1, True)
+
+
+def test_odd_dumps(capsys, tmp_path):
+    store = reddb.Store()
+    ends = [("1024", "1024"), ("1024", "7")]
+    store.collections["c"] = reddb.Entities([
+        reddb.Entity(1024, reddb.GraphNode("a", "N"), reddb.NodeData({})),
+        *(reddb.Entity(1025 + i, reddb.GraphEdge("E", *e, 0), reddb.EdgeData(np.float32(1), {}))
+          for i, e in enumerate(ends)),
+    ])  # fmt: skip
+    path = tmp_path / "odd.rdst"
+    reddb.save(store, path)
+    status, out, err = run(capsys, "verify", str(path))
+    assert status == 1
+    assert err.startswith("nkgraph: warning: ")
+    assert "'7' names no node" in err
+    assert "odd.rdst: RedDB dump, 1 finding" in out

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import nkgraph
+from nkgraph.storage.reddb.describe import value_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -50,3 +51,9 @@ def test_public_names_are_documented_with_examples():
     for name in nkgraph.__all__:
         if name != "NO_NODE":
             assert getattr(nkgraph, name).__doc__, name
+
+
+def test_the_table_of_dump_values_is_that_of_the_code():
+    text = (ROOT / "docs" / "reddb_values.md").read_text()
+    table = re.search(r"<!-- table -->\n(.*?)<!-- end -->", text, re.S)[1]
+    assert table == value_table()
