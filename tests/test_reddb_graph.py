@@ -7,193 +7,36 @@ import random
 import struct
 import uuid
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reddb_graph_twin import (
+    FILES,
+    FOLDER,
+    NAMES,
+    Twin,
+    check,
+    compare,
+    graph_of,
+    rows_of,
+)
 from reddb_strategies import PROPERTIES, SINGLES, VALUES, stores
 from test_reddb_damage import changed, content_of, sealed
+from test_reddb_index import framed
 
 from nkgraph.errors import FormatError, GraphError, LimitError
-from nkgraph.storage import columns, reddb
+from nkgraph.storage import reddb
 from nkgraph.storage import values as kinds
 from nkgraph.storage.reddb import Limits, graph_columns, layout
 from nkgraph.storage.reddb import metadata as meta
 from nkgraph.storage.reddb import value_types as vt
+from nkgraph.storage.reddb import varint as numbers
 from nkgraph.storage.reddb.dump import parse
 from nkgraph.storage.reddb.graph import to_graph
-from nkgraph.storage.reddb.graph_values import encode
 from nkgraph.storage.reddb.index import index
-
-FOLDER = Path(__file__).parent / "data" / "reddb"
-FILES = sorted(FOLDER.glob("*.rdst"))
-NAMES = [path.stem for path in FILES]
-NULL = kinds.encode(None)
-REFUSED = ("", "__id__", "__title__", "__overflow_offsets__", "__overflow_data__")
-
-
-# -- the twin -------------------------------------------------------------------------------------
-
-
-def properties_of(entity):
-    if isinstance(entity.data, reddb.NodeData | reddb.EdgeData):
-        return entity.data.properties
-    return entity.data.fields if isinstance(entity.data, reddb.NamedRowData) else {}
-
-
-def weight_of(entity):
-    if isinstance(entity.data, reddb.EdgeData):
-        return float(np.float32(entity.data.weight))
-    return entity.kind.weight / 1000
-
-
-def is_seen(entity, snapshot):
-    if snapshot is None:
-        return entity.xmax == 0
-    return entity.xmin <= snapshot and (entity.xmax == 0 or entity.xmax > snapshot)
-
-
-def external_id(entity):
-    given = entity.metadata.get("nkgraph.id")
-    return given if type(given) in (int, str) else entity.id
-
-
-def encoded(value):
-    try:
-        return encode(value)
-    except ValueError:
-        return NULL
-
-
-class Twin:
-    """Nodes as (type, id, title, properties), edges as (type, source, target, properties)."""
-
-    def __init__(self, store, snapshot=None, resolve="id", cross_references=False):
-        self.entities = [e for _, held in store.in_file_order() for e in held]
-        seen = [e for e in self.entities if is_seen(e, snapshot)]
-        self.left_out = 0
-        self.nodes, self.by_id, self.by_logical, self.by_label = [], {}, {}, {}
-        known = set()
-        for entity in seen:
-            if not isinstance(entity.kind, reddb.GraphNode):
-                continue
-            node_type, key = entity.kind.node_type or "Node", external_id(entity)
-            if (node_type, key) in known:
-                self.left_out += 1
-                continue
-            known.add((node_type, key))
-            number = len(self.nodes)
-            logical = entity.id if entity.logical_id is None else entity.logical_id
-            self.by_id.setdefault(str(entity.id), []).append(number)
-            self.by_logical.setdefault(str(logical), []).append(number)
-            self.by_label.setdefault(entity.kind.label, []).append(number)
-            given = {k: encoded(v) for k, v in properties_of(entity).items() if k not in REFUSED}
-            self.nodes.append((node_type, key, entity.kind.label, given))
-        self.edges = []
-        for entity in seen:
-            if isinstance(entity.kind, reddb.GraphEdge):
-                self.add_edge(entity, resolve)
-        if cross_references:
-            self.add_references(store, seen)
-
-    def find(self, text, resolve):
-        found = self.by_id.get(text, [])
-        if not found and resolve == "logical":
-            found = self.by_logical.get(text, [])
-        if not found and resolve == "label":
-            found = self.by_label.get(text, [])
-        return found[0] if len(found) == 1 else None
-
-    def add_edge(self, entity, resolve):
-        source = self.find(entity.kind.from_node, resolve)
-        target = self.find(entity.kind.to_node, resolve)
-        if source is None or target is None:
-            self.left_out += 1
-            return
-        given = {k: encoded(v) for k, v in properties_of(entity).items() if k}
-        given.setdefault("weight", encoded(weight_of(entity)))
-        self.edges.append((entity.kind.label or "EDGE", source, target, given))
-
-    def add_references(self, store, seen):
-        held = [r for e in seen if not isinstance(e.kind, reddb.GraphEdge) for r in e.cross_refs]
-        known = set()
-        for reference in [*held, *store.cross_refs]:
-            code = reference.ref_type if reference.ref_type < 14 else 9
-            key = (reference.source, reference.target, code, reference.target_collection)
-            if key in known:
-                continue
-            known.add(key)
-            source = self.find(str(reference.source), "id")
-            target = self.find(str(reference.target), "id")
-            if source is not None and target is not None:
-                weight = encoded(float(getattr(reference, "weight", 1.0)))
-                name = layout.REF_TYPES[code][0]
-                self.edges.append((name, source, target, {"weight": weight}))
-
-
-def rows_of(growing, count):
-    """The values of a column, encoded: every bit of them."""
-    column = growing.read()
-    assert len(column) == count
-    stream = kinds.encodings(columns.to_values(column))
-    data = stream.data.tobytes()
-    return [data[a:b] for a, b in zip(stream.offsets[:-1], stream.offsets[1:], strict=True)]
-
-
-def properties_in(table, count):
-    found = [{} for _ in range(count)]
-    for name, growing in table.properties.items():
-        for row, value in enumerate(rows_of(growing, count)):
-            if value != NULL:
-                found[row][name] = value
-    return found
-
-
-def compare(graph, twin):
-    by_type = {}
-    for number, node in enumerate(twin.nodes):
-        by_type.setdefault(node[0], []).append(number)
-    assert graph.node_types == {name: len(held) for name, held in sorted(by_type.items())}
-    node_of = {}
-    for name, held in by_type.items():
-        ids = graph.nodes(name)
-        assert graph.ids(ids).tolist() == [twin.nodes[number][1] for number in held]
-        assert graph.titles(ids).tolist() == [twin.nodes[number][2] for number in held]
-        node_of |= dict(zip(held, ids.tolist(), strict=True))
-        found = properties_in(graph._nodes.tables[name], len(held))
-        for row, number in enumerate(held):
-            wanted = {k: v for k, v in twin.nodes[number][3].items() if v != NULL}
-            assert found[row] == wanted
-    sources, targets, edges = graph.edges()
-    assert edges.tolist() == list(range(len(twin.edges)))
-    assert sources.tolist() == [node_of[edge[1]] for edge in twin.edges]
-    assert targets.tolist() == [node_of[edge[2]] for edge in twin.edges]
-    by_type = {}
-    for number, edge in enumerate(twin.edges):
-        by_type.setdefault(edge[0], []).append(number)
-    assert graph.connection_types == {name: len(held) for name, held in sorted(by_type.items())}
-    for name, held in by_type.items():
-        assert graph.edges(name)[2].tolist() == held
-        found = properties_in(graph._edges.tables[name], len(held))
-        for row, number in enumerate(held):
-            wanted = {k: v for k, v in twin.edges[number][3].items() if v != NULL}
-            assert found[row] == wanted
-
-
-def graph_of(data, **options):
-    array = np.frombuffer(data, np.uint8)
-    return to_graph(array, index(array, "x.rdst"), **options)
-
-
-def check(data, **options):
-    """Make a graph and compare; return both, and the remarks."""
-    twin = Twin(parse(data), **options)
-    graph, remarks = graph_of(data, **options)
-    compare(graph, twin)
-    return graph, remarks
-
+from nkgraph.storage.reddb.values import write_value
 
 # -- recorded files -------------------------------------------------------------------------------
 
@@ -375,10 +218,56 @@ def test_arrays_too_deep_for_a_graph_are_remarked():
     assert "deep: it is left out" in remarks[0].problem
 
 
-def test_repeated_keys():
-    data = content_of(FOLDER / "quirk_dup_keys.rdst")
-    graph, _ = check(sealed(data))
-    assert graph.node_count == 1
+REPEATED = [
+    ("first", "second"), ("longer than the second", "x"), (1, None), (None, 1), (1, "x"), (1.5, 2),
+    (True, False), (dt.date(2020, 1, 1), "x"), (LONG, "x"), ("x", LONG), ([1], [2]), (5, 6),
+]  # fmt: skip
+
+
+def raw_entities(*entities):
+    """A dump of version 6: (kind, data with properties of pairs) as bytes."""
+    out = bytearray(b"RDST\6\0\0\0\1\1c")
+    numbers.write(out, len(entities))
+    for number, (kind, tag, pairs) in enumerate(entities):
+        numbers.write(out, number)
+        out += kind + tag
+        numbers.write(out, len(pairs))
+        for key, value in pairs:
+            numbers.write(out, len(key))
+            out += key.encode()
+            write_value(out, value)
+        out += bytes(5)
+    return sealed(bytes(out))
+
+
+@pytest.mark.parametrize("pair", REPEATED, ids=range(len(REPEATED)))
+@pytest.mark.parametrize("key", ["k", "weight"])
+def test_repeated_keys(key, pair):
+    """The last value counts, whatever was before it, and other rows are not touched."""
+    edge_kind = b"\2\1R\1\x30\1\x30" + bytes(4)
+    twice = [(key, pair[0]), ("z", 1), (key, pair[1]), ("y", "text")]
+    once = [(key, pair[1]), ("y", "more")]
+    data = raw_entities(
+        (b"\1\1a\0", b"\1", once), (b"\1\1b\0", b"\1", twice), (b"\1\1c\0", b"\1", once),
+        (edge_kind, b"\1", once), (edge_kind, b"\1", twice), (edge_kind, b"\1", []),
+    )  # fmt: skip
+    graph, _ = check(data)
+    assert (graph.node_count, graph.edge_count) == (3, 3)
+
+
+def test_an_id_in_metadata_that_comes_twice():
+    key = b"\x0a\0\0\0nkgraph.id"
+    whole = lambda number: b"\2" + number.to_bytes(8, "little")  # noqa: E731
+    text = b"\4\2\0\0\0ab"
+    entity = bytes.fromhex("8008 01 01 61 00 01 00 00 00 00 00 00 00 00 00")
+    for values, wanted in [
+        ((whole(5), whole(6)), 6),
+        ((whole(5), text), "ab"),
+        ((text, b"\0"), 1024),
+    ]:
+        block = b"\2\0\0\0" + b"".join(key + value for value in values)
+        graph, _ = check(framed(entity, block))
+        assert graph.ids(graph.nodes()).tolist() == [wanted]
 
 
 def test_names_that_a_graph_does_not_take():
@@ -392,6 +281,13 @@ def test_names_that_a_graph_does_not_take():
         "property '__id__' of 'Node'",
         "property '' of 'EDGE'",
     ]
+
+
+def test_values_that_were_counted_twice(monkeypatch):
+    """The second row finds no room for its second key, and is surveyed again."""
+    monkeypatch.setattr(graph_columns, "_FIRST_ROOM", 1)
+    graph, _ = check(dump(node(1, a=1), node(2, a=2, b=1), node(3)))
+    assert graph.read_nodes("Node")["a"].valid.tolist() == [True, True, False]
 
 
 def test_types_without_a_name():
@@ -449,7 +345,8 @@ def test_data_of_another_kind():
     ["01", "+1", " 1", "1 ", "1.0", "0x1", "", "-1", "18446744073709551616", "1e0", "¹", "9" * 30],
 )
 def test_ends_are_compared_as_text(text):
-    graph, remarks = check(dump(node(1), node(2**63 - 1), edge(1, text), edge(text, 2**63 - 1)))
+    nodes = [node(1), node(2**63 - 1), node(0)]
+    graph, remarks = check(dump(*nodes, edge(1, text), edge(text, 2**63 - 1)))
     assert graph.edge_count == 0
     assert [remark.field.rsplit(" ")[-1] for remark in remarks] == ["to_node", "from_node"]
 
@@ -515,7 +412,16 @@ def versions():
     )
     gone = edge(1, 1)
     gone.xmin, gone.xmax = 5, 12
-    return dump(old, later, gone, edge(1, 1), other=[new])
+    message = reddb.Entity(3, reddb.GraphNode("message"), reddb.QueueData([1], 5, 6, priority=-1))
+    message.embeddings = [reddb.Embedding("e", np.zeros(3, "f4"), "m")]
+    message.cross_refs = [reddb.CrossReference(3, 1, 9, "other")]
+    message.logical_id, message.xmin, message.xmax = 12, 7, 11
+    point = reddb.Entity(4, reddb.GraphNode("point"), reddb.TimeSeriesData("m", 1, 2.0, {"a": "b"}))
+    vector = reddb.Entity(5, reddb.GraphNode("vector"), reddb.VectorData(np.ones(2, "f4"), "text"))
+    row = reddb.Entity(6, reddb.GraphNode("row"), reddb.RowData([1, [2, "x"], None]))
+    for each in (point, vector, row):
+        each.xmax = 11
+    return dump(old, later, gone, edge(1, 1), message, point, vector, row, other=[new])
 
 
 @pytest.mark.parametrize("snapshot", [None, 0, 4, 5, 9, 10, 11, 12, 20, 29, 30, 2**64 - 1])
@@ -523,6 +429,9 @@ def test_snapshots(snapshot):
     graph, _ = check(versions(), snapshot=snapshot)
     titles = graph.titles(graph.nodes()).tolist()
     assert ("old" in titles) == (snapshot is not None and snapshot < 10)
+    assert ("message" in titles) == (snapshot is not None and 7 <= snapshot < 11)
+    for name in ("point", "vector", "row"):
+        assert (name in titles) == (snapshot is not None and snapshot < 11)
     assert ("later" in titles) == (snapshot is not None and 20 <= snapshot < 30)
 
 

@@ -239,6 +239,35 @@ def test_text_is_utf8(text, before):
     assert (found is not None) == legal
 
 
+def framed(entity, metadata=b"", version=10):
+    """A dump of one record, of bytes as they are given."""
+    record = b"RER1" + long(entity) + long(metadata)
+    head = b"RDST" + version.to_bytes(4, "little")
+    return sealed(head + b"\1\1c\1" + long(record) + bytes(5))
+
+
+def long(data):
+    return len(data).to_bytes(4, "little") + data
+
+
+@pytest.mark.parametrize("version", range(7, 11))
+@pytest.mark.parametrize("data", ["01 00", "05 00 00 00"])
+@pytest.mark.parametrize("logical", ["00", "01 07", "02 07", "01 8700", "01 ffffffffffffffffff7f"])
+def test_tails_of_every_length(version, data, logical):
+    """Each part is there or not; where a part is missing, no writer made it."""
+    front = bytes.fromhex("07 01 01 61 00" + data + "00 00 00 00 00")
+    queue = bytes.fromhex("01 05000000 03 01") if data[1] == "5" else b""
+    tail = queue + bytes.fromhex(logical) + bytes.fromhex("05 8101 ff")
+    legal = []
+    for size in range(len(tail) + 1):
+        found = check(framed(front + tail[:size], version=version))
+        if found is not None and version == 10:
+            legal.append((len(tail) - size, bool(found.flags[0] & FLAGS.IS_PLAIN)))
+    if version == 10:  # the last byte is slack
+        assert dict(legal)[1] == (logical in ("00", "01 07"))
+        assert not any(is_plain for left, is_plain in legal if left != 1)
+
+
 def test_many_collections_and_entities():
     """More of everything than the first outputs hold, in every combination."""
     rng = random.Random(3)
