@@ -65,7 +65,7 @@ def _plain_metadata(step: Int, data: U8, at: Int, stop: Int, limits: I64, note: 
     if step == s.TARGET:
         return _target(data, at, stop, limits, note)
     if step == s.TARGET_LIST:
-        count, at = s.read_wide_count(data, at, stop, 13, note)
+        count, at = s.read_wide_count(data, at, stop, limits[s.LEAST_TARGET], note)
         for _ in range(count):
             if at < 0:
                 break
@@ -81,7 +81,8 @@ def _open_level(
     if level > limits[s.MOST_DEPTH]:
         return s.fail(note, s.TOO_DEEP, at - 1, level, limits[s.MOST_DEPTH])
     keyed = step == s.FIELDS
-    count, at = s.read_wide_count(data, at, stop, 5 if keyed else 1, note)
+    least = limits[s.LEAST_FIELD if keyed else s.LEAST_METADATA]
+    count, at = s.read_wide_count(data, at, stop, least, note)
     if at >= 0:
         stack[4 * level], stack[4 * level + 1] = count, keyed
         stack[4 * level + 2], stack[4 * level + 3] = -1, -1
@@ -146,7 +147,7 @@ def _rare_step(
     """Walk a step that stands in few kinds and data: values by position, tags, floats, ..."""
     if step == s.ARRAY:
         note[s.FIELD] = s.F_VALUES
-        count, at = s.read_count(data, at, stop, 1, note)
+        count, at = s.read_count(data, at, stop, limits[s.LEAST_VALUE], note)
         for _ in range(count):
             if at < 0:
                 return at
@@ -188,7 +189,7 @@ def _references(
 def _linked(data: U8, at: Int, stop: Int, steps: I8, limits: I64, note: I64) -> Int:
     """Walk embeddings and references, of which there are mostly none."""
     note[s.FIELD] = s.F_EMBEDDINGS
-    count, at = s.read_count(data, at, stop, 3, note)
+    count, at = s.read_count(data, at, stop, limits[s.LEAST_EMBEDDING], note)
     if at >= 0 and count > 0:
         at = _embeddings(count, data, at, stop, limits, note)
     if at >= 0:
@@ -421,7 +422,7 @@ def walk(
     _clear(note, limits)
     if state[COLLECTIONS_LEFT] < 0:
         note[s.FIELD] = s.F_COLLECTION_COUNT
-        count, at = s.read_count(data, state[NEXT], stop, 2, note)
+        count, at = s.read_count(data, state[NEXT], stop, limits[s.LEAST_COLLECTION], note)
         if at < 0:
             return np.int64(note[s.STATUS])
         state[COLLECTIONS_LEFT], state[NEXT] = count, at
@@ -465,7 +466,7 @@ def _rest(data: U8, stop: Int, steps: I8, limits: I64, state: I64, note: I64) ->
     if at < stop:
         state[SECTION_AT] = at
         note[s.FIELD] = s.F_SECTION
-        state[SECTION_COUNT], at = s.read_count(data, at, stop, 4, note)
+        state[SECTION_COUNT], at = s.read_count(data, at, stop, limits[s.LEAST_LINK], note)
         at = _references(s.SECTION, state[SECTION_COUNT], data, at, stop, steps, limits, note)
         if at < 0:
             return np.int64(note[s.STATUS])

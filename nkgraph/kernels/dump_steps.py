@@ -54,14 +54,16 @@ TARGET: Final = -23
 TARGET_LIST: Final = -24
 
 (
-    MOST_DEPTH, MOST_VALUE, MOST_PACKED, LEAST_REFERENCE, LEAST_ITEM, LONG_FROM, RECORDS,
-    RECORD_MAGIC, AUX, QUEUE_DATA, REFERENCE_KINDS, TARGET_KINDS, CURRENT,
-) = range(13)  # fmt: skip
-LIMITS: Final = 13
-"""Of ``limits``: levels of arrays, bytes of a value, bytes of all compressed ones; fewest bytes of
-a reference of an entity and of an item of a collection; bytes from which text is compressed;
-whether there are records, their magic, whether there can be an aux blob; the data tag of a queue
-message; known kinds of references and of targets; whether the version is the one written."""
+    MOST_DEPTH, MOST_VALUE, MOST_PACKED, LONG_FROM, RECORDS, RECORD_MAGIC, AUX, QUEUE_DATA,
+    REFERENCE_KINDS, TARGET_KINDS, CURRENT, LEAST_COLLECTION, LEAST_ITEM, LEAST_VALUE,
+    LEAST_FLOAT, LEAST_PROPERTY, LEAST_TAG, LEAST_EMBEDDING, LEAST_REFERENCE, LEAST_LINK,
+    LEAST_FIELD, LEAST_METADATA, LEAST_TARGET,
+) = range(23)  # fmt: skip
+LIMITS: Final = 23
+"""Of ``limits``: levels of arrays, bytes of a value, bytes of all compressed ones; bytes from which
+text is compressed; whether there are records, their magic, whether there can be an aux blob; the
+data tag of a queue message; known kinds of references and of targets; whether the version is the
+one written; and the fewest bytes of what is counted, a link being an entry of the section."""
 
 (
     STATUS, AT, FOUND, LEFT, FIELD, KEY, KEY_STOP, ODD, ROUGH, PACKED, UNPACKED, ID, TAG_KIND,
@@ -293,7 +295,7 @@ def walk_step(step: Int, data: U8, at: Int, stop: Int, limits: I64, note: I64) -
     if step == FLAG:
         return read_flag(data, at, stop, note)
     if step == FLOATS:
-        count, start = read_count(data, at, stop, 4, note)
+        count, start = read_count(data, at, stop, limits[LEAST_FLOAT], note)
         return start if start < 0 else _room(4 * count, at, start, stop, limits, note)
     if step == KIND_OF_REFERENCE:
         if at >= stop:
@@ -386,7 +388,7 @@ def walk_value(
             elif step == ARRAY:
                 if level >= limits[MOST_DEPTH]:
                     return fail(note, TOO_DEEP, at - 1, level + 1, limits[MOST_DEPTH])
-                count, at = read_count(data, at, stop, 1, note)
+                count, at = read_count(data, at, stop, limits[LEAST_VALUE], note)
                 if at >= 0 and count > 0:
                     stack[level] = count
                     level += 1
@@ -424,7 +426,7 @@ def walk_properties(
 ) -> Int:
     """Walk pairs of a key and a value. Keys that do not ascend may repeat: they are odd."""
     note[FIELD] = F_PROPERTY_COUNT
-    count, at = read_count(data, at, stop, 2, note)
+    count, at = read_count(data, at, stop, limits[LEAST_PROPERTY], note)
     if at < 0:
         return at
     last, last_stop = at, at
@@ -447,7 +449,7 @@ def walk_properties(
 def walk_tags(data: U8, at: Int, stop: Int, limits: I64, note: I64) -> Int:
     """Walk pairs of texts, likewise."""
     note[FIELD] = F_TAGS
-    count, at = read_count(data, at, stop, 2, note)
+    count, at = read_count(data, at, stop, limits[LEAST_TAG], note)
     last, last_stop = at, at
     for number in range(count):
         if at < 0:

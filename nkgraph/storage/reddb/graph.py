@@ -99,7 +99,21 @@ def to_graph(
     Notes
     -----
     Two passes over nodes and edges, each on a thread of its own. Allocates the graph, and at most
-    about half of the file besides.
+    about half of the file besides. Values of one kind are decoded by kernels; columns of several
+    kinds, and of kinds that a graph prints, value by value.
+
+    Examples
+    --------
+    >>> from nkgraph.storage import reddb
+    >>> from nkgraph.storage.reddb.index import index
+    >>> store = reddb.Store()
+    >>> ann = reddb.Entity(1024, reddb.GraphNode("ann", "Person"), reddb.NodeData({"age": 30}))
+    >>> knows = reddb.Entity(1025, reddb.GraphEdge("KNOWS", "1024", "1024"), reddb.EdgeData(0.5))
+    >>> store.collections["people"] = [ann, knows]
+    >>> data = np.frombuffer(reddb.dumps(store), np.uint8)
+    >>> graph, remarks = to_graph(data, index(data))
+    >>> graph.node_types, graph.read_edges("KNOWS")["weight"].tolist(), remarks
+    ({'Person': 1}, [0.5], [])
     """
     if resolve not in RESOLVE:
         raise GraphError(f"resolve is {resolve!r}, not one of {', '.join(map(repr, RESOLVE))}")

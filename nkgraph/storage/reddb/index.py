@@ -174,8 +174,8 @@ def index(data: U8, path: Path = "dump", limits: Limits | None = None) -> Index:
 
     Examples
     --------
-    >>> data = np.frombuffer(bytes.fromhex("52445354 0a000000 00 00 00000000 593b4afe"), np.uint8)
-    >>> found = index(data)
+    >>> from nkgraph.storage import reddb
+    >>> found = index(np.frombuffer(reddb.dumps(reddb.Store()), np.uint8))
     >>> found.version, len(found), found.names
     (10, 0, [])
     """

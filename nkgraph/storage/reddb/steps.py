@@ -88,8 +88,6 @@ def limits_of(version: int, limits: Limits, size: int) -> I64:
         k.MOST_DEPTH: max(0, min(limits.depth, size)),
         k.MOST_VALUE: min(limits.value_bytes, 2**62),
         k.MOST_PACKED: min(limits.total_bytes, 2**62),
-        k.LEAST_REFERENCE: layout.SMALLEST["own reference" if full else "short reference"],
-        k.LEAST_ITEM: layout.SMALLEST["record" if records else "entity"],
         k.LONG_FROM: layout.COMPRESSED_FROM,
         k.RECORDS: records,
         k.RECORD_MAGIC: int.from_bytes(layout.RECORD_MAGIC, "little"),
@@ -99,4 +97,13 @@ def limits_of(version: int, limits: Limits, size: int) -> I64:
         k.TARGET_KINDS: len(layout.TARGETS),
         k.CURRENT: version == layout.VERSION,
     }
+    least = {
+        k.LEAST_COLLECTION: "collection", k.LEAST_ITEM: "record" if records else "entity",
+        k.LEAST_VALUE: "value", k.LEAST_FLOAT: "f32", k.LEAST_PROPERTY: "property",
+        k.LEAST_TAG: "tag", k.LEAST_EMBEDDING: "embedding",
+        k.LEAST_REFERENCE: "own reference" if full else "short reference",
+        k.LEAST_LINK: "reference", k.LEAST_FIELD: "metadata field",
+        k.LEAST_METADATA: "metadata value", k.LEAST_TARGET: "target",
+    }  # fmt: skip
+    values |= {place: layout.SMALLEST[name] for place, name in least.items()}
     return np.array([values[place] for place in range(k.LIMITS)], np.int64)
