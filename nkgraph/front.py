@@ -8,7 +8,7 @@ from nkgraph import saving
 from nkgraph.errors import GraphError
 from nkgraph.graph import Graph
 from nkgraph.opening import open_path
-from nkgraph.storage import generations, reddb
+from nkgraph.storage import generations
 from nkgraph.storage.files import WriterLock
 
 
@@ -96,8 +96,11 @@ def open_graph(
     if mode not in ("r", "r+"):
         raise GraphError(f'mode is {mode!r}, not "r" or "r+"')
     root = Path(path)
-    if reddb.is_dump(root):
-        return _open_dump(root, mode)
+    if root.is_file():
+        from nkgraph.storage import reddb  # directories need none of it
+
+        if reddb.is_dump(root):
+            return _open_dump(root, mode)
     lock = None
     if mode == "r+":
         if not (root / generations.CURRENT).exists():
@@ -123,6 +126,8 @@ def open_graph(
 
 
 def _open_dump(path: Path, mode: str) -> Graph:
+    from nkgraph.storage import reddb
+
     if mode == "r+":
         raise GraphError(f'{path} is a RedDB dump: open it "r" and save it elsewhere')
     graph: Graph = reddb.load(path).to_graph()

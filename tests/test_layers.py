@@ -95,6 +95,16 @@ print([m for m in {HEAVY!r} if m in sys.modules])"""
     assert run(code).strip() == "[]"
 
 
+def test_opening_a_directory_loads_nothing_of_dumps(tmp_path):
+    path = str(tmp_path / "g")
+    code = f"""
+import sys, nkgraph as nk
+nk.create({path!r}).close()
+nk.open({path!r}).close()
+print([m for m in sys.modules if "reddb" in m])"""
+    assert run(code).strip() == "[]"
+
+
 def test_every_public_name_is_there():
     for name in nkgraph.__all__:
         assert getattr(nkgraph, name) is not None
