@@ -141,7 +141,7 @@ def find_one(keys: U32, query: U32) -> I64:
     """Find one query: what ``find_few`` does, with the fewest calls."""
     if type(keys) is not np.ndarray:  # a map, whose answers would be maps
         keys = keys.view(np.ndarray)
-    slots = lower_bounds(keys, query)
+    slots = keys.searchsorted(query) if keys.flags.aligned else lower_bounds(keys, query)
     slot = slots.item()
     if slot == keys.size or keys.item(slot) != query.item():
         slots[0] = -1
