@@ -44,7 +44,8 @@ class CSR:
     ([0, 2, 2, 3], [1, 2, 0], [0, 2, 1])
     """
 
-    __slots__ = ("edges", "offsets", "targets", "weights")
+    __slots__ = ("_turned", "edges", "offsets", "targets", "weights")
+    _turned: tuple[I64, U32, NDArray[Any] | None] | None
 
     def __init__(
         self, offsets: I64, targets: U32, edges: U32, weights: NDArray[Any] | None = None
@@ -182,6 +183,24 @@ class CSR:
         if self.weights is not None:
             weights = np.concatenate([self.weights, self.weights]).take(slots)
         return CSR._trusted(offsets, row_peers, edges, weights)
+
+    def _against(self) -> tuple[I64, U32, NDArray[Any] | None]:
+        """Offsets, sources and weights of the edges into each node; kept, as algorithms ask again.
+
+        The rows of a symmetric CSR are their own, and take no memory.
+        """
+        kept = getattr(self, "_turned", None)
+        if kept is None:
+            offsets, sources, slots = build.untyped_rows(
+                self.node_count, self.targets, self.row_ids()
+            )
+            weights = None if self.weights is None else self.weights.take(slots)
+            kept = offsets, sources, weights
+            same = np.array_equal(offsets, self.offsets) and np.array_equal(sources, self.targets)
+            if same and (weights is None or np.array_equal(weights, self.weights)):  # type: ignore[arg-type]  # both have some
+                kept = self.offsets, self.targets, self.weights
+            self._turned = kept
+        return kept
 
     def row_ids(self) -> U32:
         """Give the source of each entry, (m,) uint32, newly allocated."""

@@ -60,7 +60,7 @@ def rows_bytes(view: View, sides: int = 1) -> int:
     if view.connection_type is None and view.direction != "both":
         return sides * weights
     if view.connection_type is not None:
-        edges = int(view.graph.connection_types[view.connection_type])  # type: ignore[union-attr]  # a Graph
+        edges = int(view.graph.connection_types.get(view.connection_type, 0))  # type: ignore[union-attr]  # a Graph
     both = 2 if view.direction == "both" else sides
     return both * (8 * nodes + 8 * edges + weights)
 

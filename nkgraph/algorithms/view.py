@@ -98,6 +98,8 @@ class View:
             raise GraphError(f"{given} is for a Graph: a CSR has one set of rows and weights")
         if not isinstance(graph, Graph | CSR):
             raise GraphError(f"expected a Graph or a CSR, found a {type(graph).__name__}")
+        if isinstance(graph, Graph) and connection_type is not None:
+            graph._edges.table(connection_type)  # NotFoundError
         self.graph, self.connection_type = graph, connection_type
         self.direction: Direction = direction  # type: ignore[assignment]  # one of the keys above
         self.weight, self.weighted = weight, weighted
@@ -167,11 +169,15 @@ class View:
         return Rows(read_only(csr.offsets), read_only(csr.targets), 0, _kept(by_slot))
 
     def _rows_of_csr(self, csr: CSR, direction: Direction) -> Rows:
-        turned = {"out": lambda: csr, "in": csr.reverse, "both": csr.symmetrized}[direction]()
+        if direction == "in":
+            offsets, targets, given = csr._against()
+        else:
+            turned = csr if direction == "out" else csr.symmetrized()
+            offsets, targets, given = turned.offsets, turned.targets, turned.weights
         weights = None
-        if self.weighted and turned.weights is not None:
-            weights = turned.weights.astype(np.float64)
-        return Rows(read_only(turned.offsets), read_only(turned.targets), 0, _kept(weights))
+        if self.weighted and given is not None:
+            weights = given.astype(np.float64, copy=False)
+        return Rows(read_only(offsets), read_only(targets), 0, _kept(weights))
 
     def _edge_weights(self) -> F64 | None:
         """Return the weight of each edge id, (all edge ids,); of edges not looked at, NaN."""

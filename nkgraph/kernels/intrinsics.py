@@ -26,8 +26,9 @@ from llvmlite import ir
 from numba.core import imputils, types
 from numba.extending import intrinsic
 from numba.np import arrayobj
+from numpy.typing import NDArray
 
-from nkgraph.dtypes import I64, U8, U32, U64
+from nkgraph.dtypes import F64, I64, U8, U32, U64
 
 Signature: TypeAlias = tuple[Any, Callable[..., Any]]
 BYTE_POINTER = ir.IntType(8).as_pointer()
@@ -163,7 +164,7 @@ def type_as_keys(typing: Any, array: Any) -> Signature:
 
 
 Position: TypeAlias = Any  # an integer of any width, signed or not
-Array: TypeAlias = U8 | U32 | U64 | I64
+Array: TypeAlias = U8 | U32 | U64 | NDArray[np.int32] | I64 | F64
 prefetch = cast(Callable[[Array, Position], None], intrinsic(type_prefetch))
 prefetch_write = cast(Callable[[Array, Position], None], intrinsic(type_prefetch_write))
 rank16 = cast(Callable[[Array, Position, Position], Any], intrinsic(type_rank16))
