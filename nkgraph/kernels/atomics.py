@@ -6,8 +6,8 @@
     fetch_min(array, index, value)   lower; of integers as unsigned ones, of floats only if neither
                                      is negative or NaN (their bits are then in the same order)
 
-They are not ordered among each other: what a thread wrote elsewhere is seen by the others for
-certain only after their kernels have returned. Indexes are not checked, and the array is
+What a thread wrote before such a step is seen by one that takes a step at the same place later; all
+else for certain only after the kernels have returned. Indexes are not checked, and the array is
 contiguous and aligned.
 """
 
@@ -32,10 +32,10 @@ def atomic_codegen(operation: str) -> Callable[..., Any]:
         pointer = item_pointer(context, builder, array_type, args[0], args[1])
         value = context.cast(builder, args[2], value_type, array_type.dtype)
         if not isinstance(array_type.dtype, types.Float):
-            return builder.atomic_rmw(operation, pointer, value, "monotonic")
+            return builder.atomic_rmw(operation, pointer, value, "acq_rel")
         bits = ir.IntType(array_type.dtype.bitwidth)
         pointer = builder.bitcast(pointer, bits.as_pointer())
-        old = builder.atomic_rmw(operation, pointer, builder.bitcast(value, bits), "monotonic")
+        old = builder.atomic_rmw(operation, pointer, builder.bitcast(value, bits), "acq_rel")
         return builder.bitcast(old, value.type)
 
     return codegen
