@@ -85,7 +85,7 @@ def random_walk(rows, source, length, seed, number):
     for step in range(length):
         row = rows[walk[-1]] if walk[-1] != NO_NODE else []
         word = mixed((key + (step + 1) * golden) & MASK)
-        walk.append(row[(word * len(row)) >> 64] if row else NO_NODE)
+        walk.append(row[((word >> 32) * len(row)) >> 32] if row else NO_NODE)
     return walk
 
 

@@ -6,14 +6,14 @@ from functools import partial
 
 import numpy as np
 
-from nkgraph import kernels, threads
+from nkgraph import kernels
 from nkgraph.algorithms.manners import Progress, Report, thread_count
 from nkgraph.algorithms.memory import NEEDS, refuse_too_much, rows_bytes
 from nkgraph.algorithms.traversal import bfs, one_node
 from nkgraph.algorithms.view import AnyGraph, Rows, View
 from nkgraph.dtypes import F64, I64, U32, U64
 from nkgraph.errors import GraphError
-from nkgraph.threads import split
+from nkgraph.threads import run, split
 
 FEW_NODES = 1 << 10
 """Queues that are not longer are drawn on one thread, in one call."""
@@ -114,9 +114,7 @@ def check_weights(rows: Rows, direction: str, threads_: int) -> None:
     pieces = 1 + weights.size // (16 * MOST_EDGES)
     for first, stop in split(weights.size, pieces, 1):
         parts = [(first + a, first + b) for a, b in split(stop - first, threads_)]
-        found = threads.run(
-            [partial(kernels.sssp.first_bad_weight, weights, a, b) for a, b in parts]
-        )
+        found = run([partial(kernels.sssp.first_bad_weight, weights, a, b) for a, b in parts])
         bad = [int(slot) for slot in found if slot >= 0]  # type: ignore[call-overload,operator]  # ints
         if not bad:
             continue
@@ -232,7 +230,7 @@ class _Steps:
             job = partial(kernels.sssp.relax, rows.offsets, rows.flat, rows.shift, self.weights)
             job = partial(job, limit, self.queue, stop, state)
             rest = self.distances, self.near, self.pending, self.following
-            threads.run([partial(job, buffer, *rest) for buffer in self.buffers])
+            run([partial(job, buffer, *rest) for buffer in self.buffers])
         self.queue, self.following = self.following, self.queue
         self.queued = int(state[1])
         self.drawn += count
@@ -243,7 +241,7 @@ class _Steps:
         job = partial(kernels.sssp.collect, final, limit)
         rest = self.state, self.distances, self.near, self.pending, self.queue
         parts = split(self.pending.size, self.threads, 1 << 9)
-        least = threads.run([partial(job, a, b, *rest) for a, b in parts])
+        least = run([partial(job, a, b, *rest) for a, b in parts])
         self.queued = int(self.state[1])
         return min(least)  # type: ignore[type-var,return-value]  # floats
 

@@ -6,14 +6,14 @@ from functools import partial
 
 import numpy as np
 
-from nkgraph import kernels, threads
+from nkgraph import kernels
 from nkgraph.algorithms.manners import Progress, Report, thread_count
 from nkgraph.algorithms.memory import NEEDS, refuse_too_much, rows_bytes
 from nkgraph.algorithms.view import AnyGraph, Rows, View
 from nkgraph.csr import CSR
 from nkgraph.dtypes import I32, I64, NO_NODE, U32, U64
 from nkgraph.errors import GraphError
-from nkgraph.threads import split
+from nkgraph.threads import run, split
 
 FEW_EDGES = 1 << 15
 """Levels that fewer edges leave are gone down on one thread, many in one call."""
@@ -222,7 +222,7 @@ class _Search:
                 kernels.bfs.go_down, rows.offsets, rows.flat, rows.shift, self.start + stop, state
             )
             jobs = [partial(job, buffer, *self._claims()) for buffer in self.buffers]
-            threads.run(jobs)
+            run(jobs)
         self.left -= self.leaving
         self.start, self.stop = self.stop, int(state[1])
         self.level += 1
@@ -237,7 +237,7 @@ class _Search:
         job = partial(kernels.bfs.settle, self.rows.offsets, self.queue)
         rest = self.level, self.visited, self.depths
         jobs = [partial(job, self.start + a, self.start + b, *rest) for a, b in parts]
-        return sum(threads.run(jobs))  # type: ignore[arg-type]  # each an int
+        return sum(run(jobs))  # type: ignore[arg-type]  # each an int
 
     def _go_up(self, back: Rows) -> None:
         """Levels from the other side, until they are small again."""
@@ -272,7 +272,7 @@ class _Search:
                 self.parents,
                 self.depths,
             )
-            count += sum(threads.run([job] * self.threads))  # type: ignore[arg-type]  # each an int
+            count += sum(run([job] * self.threads))  # type: ignore[arg-type]  # each an int
         return count
 
 
@@ -300,7 +300,7 @@ def ascends(view: View, rows: Rows, threads_: int) -> bool:
     for first, stop in split(rows.node_count, pieces, 1):
         parts = split(stop - first, threads_, 1 << 10)
         job = partial(kernels.bfs.rows_ascend, rows.offsets, rows.flat, rows.shift)
-        found = found and all(threads.run([partial(job, first + a, first + b) for a, b in parts]))
+        found = found and all(run([partial(job, first + a, first + b) for a, b in parts]))
     if not kept:
         _ASCENDING[key] = weakref.ref(owner, lambda _: _ASCENDING.pop(key, None)), found
     return found
