@@ -44,7 +44,8 @@ class CSR:
     ([0, 2, 2, 3], [1, 2, 0], [0, 2, 1])
     """
 
-    __slots__ = ("_turned", "edges", "offsets", "targets", "weights")
+    __slots__ = ("_ascends", "_turned", "edges", "offsets", "targets", "weights")
+    _ascends: dict[str, bool]
     _turned: tuple[I64, U32, NDArray[Any] | None] | None
 
     def __init__(

@@ -288,19 +288,41 @@ _ASCENDING: dict[tuple[int, int], tuple[weakref.ref[object], bool]] = {}
 """By address and size, of rows that a ``Graph`` keeps: what keeps them, and whether they ascend."""
 
 
-def ascends(view: View, rows: Rows, threads_: int) -> bool:
-    """Whether targets ascend within each row; remembered for the rows of a graph, O(m) else."""
-    owner = rows.flat.base
-    kept = isinstance(view.graph, CSR) or rows.shift == 0 or owner is None
+def ascends(view: View, rows: Rows, threads: int) -> bool:
+    """Whether sources ascend in each row against the direction; O(m).
+
+    Remembered with a CSR, and for as long as a ``Graph`` keeps its rows; not of rows that are
+    built for one call.
+    """
+    graph, owner = view.graph, rows.flat.base
+    if isinstance(graph, CSR):
+        if view.direction == "both":
+            return rows_ascend(rows, threads)
+        if not hasattr(graph, "_ascends"):
+            graph._ascends = {}
+        if view.direction not in graph._ascends:
+            graph._ascends[view.direction] = rows_ascend(rows, threads)
+        return graph._ascends[view.direction]
+    if rows.shift == 0 or owner is None:
+        return rows_ascend(rows, threads)
     key = int(rows.flat.ctypes.data), int(rows.flat.size)
-    if not kept and key in _ASCENDING and _ASCENDING[key][0]() is owner:
-        return _ASCENDING[key][1]
-    found = True
-    pieces = 1 + rows.edge_count // (16 * MOST_EDGES)
-    for first, stop in split(rows.node_count, pieces, 1):
-        parts = split(stop - first, threads_, 1 << 10)
-        job = partial(kernels.bfs.rows_ascend, rows.offsets, rows.flat, rows.shift)
-        found = found and all(run([partial(job, first + a, first + b) for a, b in parts]))
-    if not kept:
-        _ASCENDING[key] = weakref.ref(owner, lambda _: _ASCENDING.pop(key, None)), found
-    return found
+    kept = _ASCENDING.get(key)
+    if kept is None or kept[0]() is not owner:
+        forget = partial(_forget, key)
+        kept = _ASCENDING[key] = weakref.ref(owner, forget), rows_ascend(rows, threads)
+    return kept[1]
+
+
+def _forget(key: tuple[int, int], owner: weakref.ref[object]) -> None:
+    if key in _ASCENDING and _ASCENDING[key][0] is owner:
+        del _ASCENDING[key]
+
+
+def rows_ascend(rows: Rows, threads: int) -> bool:
+    """Whether targets ascend within each row."""
+    job = partial(kernels.bfs.rows_ascend, rows.offsets, rows.flat, rows.shift)
+    for first, stop in split(rows.node_count, 1 + rows.edge_count // (16 * MOST_EDGES), 1):
+        parts = split(stop - first, threads, 1 << 10)
+        if not all(run([partial(job, first + a, first + b) for a, b in parts])):
+            return False
+    return True

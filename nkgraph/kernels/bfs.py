@@ -33,7 +33,8 @@ PIECE = 64
 """Nodes of a level drawn at a time."""
 PIECE_WORDS = 64
 """Words of a bitmap drawn at a time."""
-AHEAD = 16
+FAR, NEAR = np.uint64(16), np.uint64(4)
+"""How many nodes, or slots of a row, ahead of their use reads are asked for."""
 
 
 @kernel
@@ -62,10 +63,14 @@ def go_down(
         if first >= stop:
             break
         for at in range(np.uint64(first), np.uint64(min(first + PIECE, stop))):
-            u = queue[at]
-            ahead = np.uint64(queue[min(at + np.uint64(AHEAD), np.uint64(stop - 1))])
-            prefetch(offsets, ahead)
-            for slot in range(np.uint64(offsets[u]), np.uint64(offsets[np.uint64(u) + ONE])):
+            u, last = queue[at], np.uint64(stop - 1)
+            prefetch(offsets, queue[min(at + FAR, last)])
+            prefetch(flat, np.uint64(offsets[queue[min(at + NEAR, last)]]) << by)
+            begin, end = np.uint64(offsets[u]), np.uint64(offsets[np.uint64(u) + ONE])
+            for slot in range(begin, min(begin + FAR, end)):
+                prefetch(parents, flat[slot << by])
+            for slot in range(begin, end):
+                prefetch(parents, flat[min(slot + FAR, end - ONE) << by])
                 v = np.uint64(flat[slot << by])
                 if (visited[v >> SIX] >> (v & LOW)) & ONE:
                     continue
@@ -75,13 +80,13 @@ def go_down(
                     buffer[np.uint64(held)] = v
                     held += 1
                     if held == buffer.size:
-                        end = fetch_add(state, TAIL, held)
+                        tail = fetch_add(state, TAIL, held)
                         for i in range(np.uint64(held)):
-                            queue[np.uint64(end) + i] = buffer[i]
+                            queue[np.uint64(tail) + i] = buffer[i]
                         held = 0
-    end = fetch_add(state, TAIL, held)
+    tail = fetch_add(state, TAIL, held)
     for i in range(np.uint64(held)):
-        queue[np.uint64(end) + i] = buffer[i]
+        queue[np.uint64(tail) + i] = buffer[i]
 
 
 @kernel
@@ -91,7 +96,7 @@ def settle(
     """Give the nodes of a range of the queue their depth; return how many edges leave them."""
     edges = np.int64(0)
     for at in range(np.uint64(start), np.uint64(stop)):
-        ahead = np.uint64(queue[min(at + np.uint64(AHEAD), np.uint64(stop - 1))])
+        ahead = queue[min(at + FAR, np.uint64(stop - 1))]
         prefetch(offsets, ahead)
         prefetch(depths, ahead)
         u = np.uint64(queue[at])
@@ -192,6 +197,13 @@ def go_up(
         if first >= stop:
             return count
         for word in range(np.uint64(first), np.uint64(min(first + PIECE_WORDS, stop))):
+            todo = ZERO
+            if word + ONE < np.uint64(stop):
+                todo = ~visited[word + ONE]
+            while todo != ZERO:  # rows of the next word, while those of this one are searched
+                u = (word + ONE) * WORD + trailing_zeros(todo)
+                todo &= todo - ONE
+                prefetch(flat, np.uint64(offsets[u]) << by)
             todo = ~visited[word]
             found, without = ZERO, ZERO
             while todo != ZERO:
