@@ -20,7 +20,7 @@ FEW_NODES = 1 << 10
 MOST_EDGES = 1 << 25
 """So many edges are looked at in one call of a kernel, about: it can be interrupted between."""
 SAMPLE = 1 << 12
-STEP = 4.0
+STEP = 2.0
 """The first step is so many mean weights, divided by the mean degree."""
 NARROW, WIDE = 1 << 9, 1 << 13
 """Steps double while they draw fewer nodes, and are halved again when they draw more."""
@@ -151,7 +151,7 @@ class _Steps:
     def begin(cls, rows: Rows, source: int, threads_: int) -> "_Steps":
         n, weights = rows.node_count, rows.weights
         assert weights is not None
-        distances, queue = np.full(n, np.inf), np.empty(n, np.uint32)
+        distances, queue = np.full(n, np.inf), np.zeros(n, np.uint32)  # ever node ids
         distances[source], queue[0] = 0.0, source
         near = np.zeros((n >> 6) + 1, np.uint64)
         near[source >> 6] = np.uint64(1 << (source & 63))
@@ -164,7 +164,7 @@ class _Steps:
             near,
             np.zeros_like(near),
             queue,
-            np.empty(n if threads_ > 1 else 0, np.uint32),
+            np.zeros(n if threads_ > 1 else 0, np.uint32),
             [np.empty(BUFFER, np.uint32) for _ in range(threads_)],
         )
 

@@ -31,7 +31,8 @@ NEXT, TAIL = 0, 1
 """Items of ``state``: the start of the next piece, and the end of the queue that is written."""
 PIECE = 64
 """Nodes drawn at a time."""
-AHEAD = np.uint64(16)
+AHEAD, NEXT_ROWS = np.uint64(16), np.uint64(4)
+"""How many slots of a row, or nodes of the queue, ahead of their use reads are asked for."""
 BLOCK = 1 << 12
 
 
@@ -86,6 +87,10 @@ def relax_alone(
     edges, drawn = np.uint64(0), 0
     while held > ZERO and held <= np.uint64(enough) and edges < np.uint64(most):
         u = np.uint64(queue[at])
+        prefetch(offsets, queue[min(at + AHEAD, size - ONE)])  # queued or not, it is some node
+        first = np.uint64(offsets[queue[min(at + NEXT_ROWS, size - ONE)]])
+        prefetch(flat, first << by)
+        prefetch(weights, first)
         at += ONE
         if at == size:
             at = ZERO
@@ -152,6 +157,11 @@ def relax(
             break
         for at in range(np.uint64(first), np.uint64(min(first + PIECE, stop))):
             u = np.uint64(queue[at])
+            end = np.uint64(stop - 1)
+            prefetch(offsets, queue[min(at + AHEAD, end)])
+            begin = np.uint64(offsets[queue[min(at + NEXT_ROWS, end)]])
+            prefetch(flat, begin << by)
+            prefetch(weights, begin)
             fetch_and(near, u >> SIX, ~(ONE << (u & LOW)))  # from here on it may be queued again
             distance = distances[u]
             begin, end = np.uint64(offsets[u]), np.uint64(offsets[u + ONE])
