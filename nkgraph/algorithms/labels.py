@@ -154,13 +154,11 @@ def _places(labels: ArrayLike | None, view: View) -> tuple[I64 | None, U32]:
 
 
 def _bytes(view: View) -> int:
-    """With labels given; the longest row is not known, and the bound on it is all edges."""
-    nodes, count = view.node_count, pool.thread_count()
-    return (
-        rows_bytes(view, 2)
-        + nodes * (56 + 8 * count)
-        + 8 * count * min(view.graph.edge_count, 1 << 24)
-    )
+    """With labels given, and the longest row as long as it can be below 2**24."""
+    nodes, edges, count = view.node_count, view.graph.edge_count, pool.thread_count()
+    rounds = nodes * (56 + 8 * count) + 8 * count * min(edges, 1 << 24)
+    rows = rows_bytes(view, 2)
+    return rows + (max(rounds, 20 * (edges + nodes)) if rows else rounds)  # to turn them
 
 
 NEEDS["label_propagation"] = _bytes

@@ -47,10 +47,57 @@ def undirected(graph: AnyGraph, connection_type: str | None, direction: str) -> 
     return View(graph, connection_type, "out")
 
 
-def simple_rows(
-    rows: Rows, count: int, names: U32 = NONE, half: bool = False, with_ways: bool = False
-) -> SimpleRows:
-    """Make simple undirected rows of the edges of ``rows``, whatever their directions.
+def simple_rows(rows: Rows, count: int) -> SimpleRows:
+    """Make simple undirected rows, each edge at both of its ends.
+
+    As ``half_rows``, mirrored; allocates 8 bytes an edge and 8 a node and thread more.
+    """
+    half = half_rows(rows, count)
+    pieces, cursors, in_degrees = targets_by_piece(half, count)
+    degrees = np.diff(half.offsets)
+    ends = np.zeros(half.offsets.size, np.int64)
+    np.cumsum(degrees + in_degrees, out=ends[1:])
+    cursors += ends[:-1] + degrees
+    ends = read_only(ends)
+    whole = np.empty(2 * half.peers.size, np.uint32)
+
+    def mirror(span: Range, cursor: I64) -> None:
+        for piece in steps(half.offsets, span):
+            kernels.simple_rows.mirror_rows(*piece, half.offsets, half.peers, ends, cursor, whole)
+
+    pool.run([partial(mirror, *item) for item in zip(pieces, cursors, strict=True)])
+    return SimpleRows(ends, read_only(whole), half.ways)
+
+
+def targets_by_piece(rows: SimpleRows, count: int) -> tuple[list[Range], I64, I64]:
+    """Count how often each node is a peer, by pieces of rows that threads take.
+
+    Returns
+    -------
+    pieces : list of (start, stop)
+    before : (pieces, n) int64
+        How often each node is a peer in earlier pieces.
+    total : (n,) int64
+    """
+    pieces = even_pieces(rows.offsets, count)
+    counts = np.zeros((len(pieces), rows.offsets.size - 1), np.int64)
+    count_targets = kernels.simple_rows.count_targets
+    spans = [rows.offsets[list(piece)].astype(np.uint64) for piece in pieces]
+    pool.run(
+        [
+            partial(count_targets, rows.peers, np.uint64(0), *span, own)
+            for span, own in zip(spans, counts, strict=True)
+        ]
+    )
+    total = np.zeros(rows.offsets.size - 1, np.int64)
+    for own in counts:
+        total += own
+        np.subtract(total, own, out=own)
+    return pieces, counts, total
+
+
+def half_rows(rows: Rows, count: int, names: U32 = NONE, with_ways: bool = False) -> SimpleRows:
+    """Make simple undirected rows in which each edge stands once, at its higher end.
 
     Parameters
     ----------
@@ -60,8 +107,6 @@ def simple_rows(
         Threads.
     names : (n,) uint32, optional
         New name of each node: a permutation.
-    half : bool
-        Keep each edge only in the row of its higher end, instead of in both.
     with_ways : bool
         Whether to keep in which directions edges go.
 
@@ -72,15 +117,14 @@ def simple_rows(
 
     Notes
     -----
-    O(n + m). Allocates 8 bytes an edge (16 without ``half``) as scratch, and 4 (8) an edge and
-    8 a node for the answer; see ``simple_bytes``.
+    O(n + m). Allocates 8 bytes an edge as scratch, and 4 or 5 an edge and 8 a node for the
+    answer; see ``simple_bytes``.
     """
     nodes = rows.node_count
     node_bits = max(nodes - 1, 1).bit_length()
-    entries = rows.edge_count * (1 if half else 2)
-    wanted = max(bucket_bits(entries), 2 * node_bits + 2 - 64)  # a key has 64 bits
+    wanted = max(bucket_bits(rows.edge_count), 2 * node_bits + 2 - 64)  # a key has 64 bits
     low = node_bits - min(node_bits, wanted)
-    bounds, records = _scatter(rows, count, read_only(names), half, low, node_bits)
+    bounds, records = _scatter(rows, count, read_only(names), low, node_bits)
     offsets, slots = np.zeros(nodes + 1, np.int64), np.zeros(bounds.size, np.int64)
     sizes = np.diff(bounds)
     bits = node_bits + low
@@ -109,20 +153,18 @@ def simple_rows(
     return SimpleRows(read_only(offsets), read_only(peers), read_only(ways))
 
 
-def simple_bytes(view: View, half: bool = False, with_ways: bool = False) -> int:
-    """Bytes that ``simple_rows`` allocates at the highest, its answer included."""
-    entries = view.graph.edge_count * (1 if half else 2)
-    return (12 + with_ways) * entries + 8 * (view.node_count + 1) + (1 << 20)
+def simple_bytes(view: View, with_ways: bool = False) -> int:
+    """Bytes that ``half_rows`` and ``simple_rows`` allocate at the highest, the answer included."""
+    per_node = 16 + 8 * pool.thread_count()
+    return (12 + with_ways) * view.graph.edge_count + per_node * (view.node_count + 1) + (1 << 20)
 
 
-def _scatter(
-    rows: Rows, count: int, names: U32, half: bool, low: int, node_bits: int
-) -> tuple[I64, U64]:
+def _scatter(rows: Rows, count: int, names: U32, low: int, node_bits: int) -> tuple[I64, U64]:
     """Give the bounds of the buckets, (buckets + 1,), and the keys in them."""
     bucket_count = max(1, -(-rows.node_count >> low))
     spans = even_pieces(rows.offsets, count)
     counts = np.zeros((len(spans), bucket_count), np.uint64)
-    graph = rows.offsets, rows.flat, np.uint64(rows.shift), names, half
+    graph = rows.offsets, rows.flat, np.uint64(rows.shift), names
     bits, more = np.uint64(low), (np.uint64(low), np.uint64(node_bits))
 
     def count_span(span: Range, counts: U64) -> None:

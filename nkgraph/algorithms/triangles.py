@@ -14,10 +14,11 @@ from nkgraph.algorithms.simple import (
     PIECES,
     SimpleRows,
     even_pieces,
+    half_rows,
     share,
     simple_bytes,
-    simple_rows,
     steps,
+    targets_by_piece,
     undirected,
 )
 from nkgraph.algorithms.view import AnyGraph, Rows, View
@@ -235,7 +236,7 @@ class _Turned:
 
 def _ordered_rows(view: View, count: int, with_ways: bool) -> _Ordered:
     names = _names_by_degree(_degrees(view.forward, count))
-    rows = simple_rows(view.forward, count, names, half=True, with_ways=with_ways)
+    rows = half_rows(view.forward, count, names, with_ways)
     return _Ordered(names, rows)
 
 
@@ -272,23 +273,11 @@ def _names_by_degree(degrees: I64) -> U32:
 
 def _turn(rows: SimpleRows, count: int, with_owners: bool) -> _Turned:
     """Turn rows around; (threads, n) int64 are scratch."""
-    nodes, entries = rows.offsets.size - 1, rows.peers.size
-    pieces = even_pieces(rows.offsets, count)
-    cursors = np.zeros((len(pieces), nodes), np.int64)
-    bounds = [(int(rows.offsets[start]), int(rows.offsets[stop])) for start, stop in pieces]
-    count_targets = kernels.simple_rows.count_targets
-    pool.run(
-        [
-            partial(count_targets, rows.peers, np.uint64(0), *map(np.uint64, span), cursor)
-            for span, cursor in zip(bounds, cursors, strict=True)
-        ]
-    )
-    offsets = np.zeros(nodes + 1, np.int64)
-    np.cumsum(cursors.sum(axis=0), out=offsets[1:])
-    before = offsets[:-1].copy()
-    for cursor in cursors:
-        cursor += before
-        before, cursor[:] = cursor.copy(), before
+    entries = rows.peers.size
+    pieces, cursors, in_degrees = targets_by_piece(rows, count)
+    offsets = np.zeros(rows.offsets.size, np.int64)
+    np.cumsum(in_degrees, out=offsets[1:])
+    cursors += offsets[:-1]
     spans = np.empty(2 * entries, np.uint32)
     owners = np.empty(entries if with_owners else 0, np.uint32)
 
@@ -326,7 +315,7 @@ def _tally(ordered: _Ordered, count: int, progress: Progress) -> I64:
 def _bytes(view: View, with_owners: bool, with_ways: bool) -> int:
     """The larger of what making rows and what turning them and counting takes."""
     edges, nodes, count = view.graph.edge_count, view.node_count, pool.thread_count()
-    making = simple_bytes(view, half=True, with_ways=with_ways) + nodes * 8 * (count + 3)
+    making = simple_bytes(view, with_ways) + nodes * 8 * (count + 3)
     counting = edges * (12 + 4 * with_owners + with_ways)
     counting += nodes * (36 + count * (9 + 8 * with_owners))
     return rows_bytes(view) + max(making, counting)

@@ -89,7 +89,10 @@ def spread_labels(
         mark = stamp << HALF
         stamp += ONE
         best, most = found[0], np.uint64(0)
+        differing = np.uint32(0)
         for i in range(count):
+            differing |= found[i] ^ best
+        for i in range(count if differing else np.uint64(0)):
             label = found[i]
             prefetch_write(counters, found[min(np.uint64(i) + SOON, count - ONE)])
             counter = counters[np.uint64(label)]

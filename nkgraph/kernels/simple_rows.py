@@ -1,21 +1,20 @@
 """Simple undirected rows: loops dropped, parallel and opposite edges merged, peers ascending.
 
 Edges are read from rows ``(offsets, flat, shift)`` of some direction, the target of slot s being
-``flat[s << shift]``. Each becomes one key in the bucket of its row, or one in the rows of both
-its ends:
+``flat[s << shift]``. Each becomes one key in the bucket of its higher end, its row:
 
     key  uint64  (row & (2**low - 1)) << (2 + node_bits) | peer << 2 | way
 
 where ``way`` is 1 for an edge that leaves the row, 2 for one that comes into it. A bucket is
 ``2**low`` rows. It is radix-sorted, equal pairs are merged (their ways or-ed: 3 is both), and what
-is left is written out as
+is left is written out as half rows:
 
     offsets  int64   (n + 1,)
-    peers    uint32  (k,)      ascending in each row, each once, never the row itself
+    peers    uint32  (k,)      below the row, ascending in each row, each once
     ways     uint8   (k,)      1, 2 or 3; or none, (0,)
 
-``half`` keeps each edge only in the row of its higher end. ``names`` renames nodes: (n,) uint32, a
-permutation, or (0,) for none.
+Whole rows, with each edge at both of its ends, are made of these by ``mirror_rows``. ``names``
+renames nodes: (n,) uint32, a permutation, or (0,) for none.
 """
 
 import numpy as np
@@ -45,7 +44,6 @@ def count_keys(
     flat: U32,
     shift: np.uint64,
     names: U32,
-    half: bool,
     start: Int,
     stop: Int,
     low: np.uint64,
@@ -55,20 +53,13 @@ def count_keys(
     named = names.size > 0
     for node in range(start, stop):
         source = np.uint64(names[node]) if named else np.uint64(node)
-        own = np.uint64(0)
         for slot in range(np.uint64(offsets[node]), np.uint64(offsets[node + 1])):
             target = np.uint64(flat[slot << shift])
             if named:
                 prefetch(names, flat[min((slot + AHEAD) << shift, np.uint64(flat.size - 1))])
                 target = np.uint64(names[target])
-            if target == source:
-                continue
-            if half:
+            if target != source:
                 counts[max(source, target) >> low] += ONE
-            else:
-                own += ONE
-                counts[target >> low] += ONE
-        counts[source >> low] += own
 
 
 @inlined
@@ -86,7 +77,6 @@ def scatter_keys(
     flat: U32,
     shift: np.uint64,
     names: U32,
-    half: bool,
     start: Int,
     stop: Int,
     low: np.uint64,
@@ -112,12 +102,10 @@ def scatter_keys(
             if named:
                 prefetch(names, flat[min((slot + AHEAD) << shift, np.uint64(flat.size - 1))])
                 target = np.uint64(names[target])
-            if target == source:
-                continue
-            if not half or source > target:
+            if source > target:
                 key = ((source & mask) << up) | (target << TWO) | ONE
                 place(key, source >> low, cursor, records)
-            if not half or target > source:
+            elif target > source:
                 key = ((target & mask) << up) | (source << TWO) | TWO
                 place(key, target >> low, cursor, records)
 
@@ -209,3 +197,29 @@ def write_peers(
             peers[first + np.uint64(i)] = np.uint32((key >> TWO) & mask)
             if told:
                 ways[first + np.uint64(i)] = np.uint8(key & WAYS)
+
+
+@kernel
+def mirror_rows(
+    start: Int, stop: Int, offsets: I64, peers: U32, ends: I64, cursor: I64, whole: U32
+) -> None:
+    """Write the edges of a range of half rows into whole rows.
+
+    Parameters
+    ----------
+    ends : (n + 1,) int64
+        Offsets of the whole rows, which begin with the half row and end with the nodes above.
+    cursor : (n,) int64, updated in place
+        Next slot of each row for a node above, for this range alone.
+    whole : (2 k,) uint32, written in place
+    """
+    last = np.uint64(peers.size - 1) if peers.size else np.uint64(0)
+    for node in range(np.uint64(start), np.uint64(stop)):
+        first = np.uint64(offsets[node])
+        at = np.uint64(ends[node])
+        for slot in range(first, np.uint64(offsets[node + ONE])):
+            prefetch_write(cursor, peers[min(slot + np.uint64(48), last)])
+            peer = peers[slot]
+            whole[at + (slot - first)] = peer
+            whole[np.uint64(cursor[np.uint64(peer)])] = np.uint32(node)
+            cursor[np.uint64(peer)] += 1

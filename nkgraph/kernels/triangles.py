@@ -68,6 +68,7 @@ def count_triangles(
     uint64
     """
     total = np.uint64(0)
+    end = np.uint64(in_offsets[stop]) - ONE  # past the end of a row too: the next one is near
     for node in range(np.uint64(start), np.uint64(stop)):
         first, last = np.uint64(offsets[node]), np.uint64(offsets[node + ONE])
         in_first, in_last = np.uint64(in_offsets[node]), np.uint64(in_offsets[node + ONE])
@@ -76,8 +77,9 @@ def count_triangles(
         for slot in range(first, last):
             marks[np.uint64(peers[slot])] = 1
         for at in range(in_first, in_last):
-            ahead = min(at + AHEAD, in_last - ONE)
+            ahead = min(at + AHEAD, end)
             prefetch(peers, spans[ahead + ahead])
+            prefetch(peers, spans[ahead + ahead + ONE])
             for slot in range(np.uint64(spans[at + at]), np.uint64(spans[at + at + ONE])):
                 total += np.uint64(marks[np.uint64(peers[slot])])
         for slot in range(first, last):
@@ -104,6 +106,7 @@ def tally_triangles(
     or 2 if there is one each way.
     """
     told = ways.size > 0
+    end = np.uint64(in_offsets[stop]) - ONE
     for node in range(np.uint64(start), np.uint64(stop)):
         first, last = np.uint64(offsets[node]), np.uint64(offsets[node + ONE])
         in_first, in_last = np.uint64(in_offsets[node]), np.uint64(in_offsets[node + ONE])
@@ -114,8 +117,9 @@ def tally_triangles(
             marks[np.uint64(peers[slot])] = one_or_two
         of_node = np.int64(0)
         for at in range(in_first, in_last):
-            ahead = min(at + AHEAD, in_last - ONE)
+            ahead = min(at + AHEAD, end)
             prefetch(peers, spans[ahead + ahead])
+            prefetch(peers, spans[ahead + ahead + ONE])
             prefetch(counts, owners[ahead])
             of_owner = np.int64(0)
             stand = np.uint64(spans[at + at + ONE])

@@ -1,0 +1,51 @@
+"""Row *labels*: ten rounds of label propagation against sorting with numpy in each."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from nkgraph.algorithms.labels import label_propagation
+from nkgraph.csr import CSR
+from nkgraph.dtypes import I64, U64
+from perf import graphs
+from perf.harness import Call, Row, Scale
+
+ROUNDS = 10
+
+
+def sorting(csr: CSR) -> U64:
+    """Labels of rows that each edge stands in at both ends; pairs of node and label are sorted."""
+    half = np.uint64(32)
+    nodes = csr.row_ids().astype(np.uint64) << half
+    labels = np.arange(csr.node_count, dtype=np.uint64)
+    for _ in range(ROUNDS):
+        pairs = nodes | labels[csr.targets]
+        pairs.sort()
+        first = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]]))
+        counts: I64 = np.diff(np.append(first, pairs.size))
+        rows = (pairs[first] >> half).astype(np.int64)
+        most = np.zeros(csr.node_count, np.int64)
+        np.maximum.at(most, rows, counts)
+        winners = np.flatnonzero(counts == most[rows])[::-1]  # the least label is written last
+        labels = labels.copy()
+        labels[rows[winners]] = pairs[first[winners]] & np.uint64(0xFFFFFFFF)
+    return labels
+
+
+def make(kind: str, scale: int) -> tuple[Call, Call]:
+    """Ours gets each edge once and reads its rows along and against; the rival gets both."""
+    symmetric = graphs.graph(kind, scale)
+    sources = symmetric.row_ids()
+    once = sources < symmetric.targets
+    csr = CSR.from_edges(sources[once], symmetric.targets[once], symmetric.node_count)
+    assert np.array_equal(label_propagation(csr), sorting(symmetric))
+    return lambda: label_propagation(csr, iterations=ROUNDS), lambda: sorting(symmetric)
+
+
+def rows(scale: Scale) -> Iterator[Row]:
+    """Give the rows of this stage."""
+    full = scale.node_count.bit_length() - 1
+    for kind in ("rmat", "uniform"):
+        yield Row(f"labels {kind}", partial(make, kind, full - 2), 0.2, 0.08)
+    graphs.forget()
