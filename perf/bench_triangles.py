@@ -63,6 +63,6 @@ def rows(scale: Scale) -> Iterator[Row]:
     graphs.forget()
     for kind in ("rmat", "uniform"):
         small = full - 6
-        yield Row(f"triangles scipy {kind}", partial(against_scipy, kind, small), 0.2, 0.1)
+        yield Row(f"triangles scipy {kind}", partial(against_scipy, kind, small), 0.4, 0.2)
         yield Row(f"clustering {kind}", partial(clustering, kind, small), 0.2, 0.1)
     graphs.forget()
