@@ -90,6 +90,10 @@ class Adjacency:
                 self._rows[side] = self._built(side)
         return self._rows[side]
 
+    def has(self, side: str) -> bool:
+        """Whether ``rows`` are on a map or in memory, and need not be built."""
+        return side in self._rows or self.only is not None
+
     def _built(self, side: str) -> Rows:
         sources, targets, ranks, edges = self._edges.split()
         rows, peers = (sources, targets) if side == "out" else (targets, sources)

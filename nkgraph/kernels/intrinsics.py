@@ -1,4 +1,4 @@
-"""Eight machine operations that numba has no name for.
+"""Ten machine operations that numba has no name for.
 
     prefetch(array, index)          ask for the cache line of array[index], to read it soon; into
                                     the second level, which lets more of them be under way
@@ -10,12 +10,16 @@
     trailing_zeros(word)            zero bits below the lowest one of a uint64; 64 for 0
     as_keys(array)                  bytes as uint32 items that may start at any byte; any other
                                     array as it is
+    compare_and_swap(array, index, expected, value)
+                                    store ``value`` if the item is ``expected``; gives what it was
+    fetch_add(array, index, value)  add to an item; gives what it was
 
 ``rank16`` and ``match16`` read 16 items as one LLVM vector, with no bounds check: the caller
 keeps ``0 <= at <= array.size - 16``; ``load_word`` and ``store_word`` likewise, with 8. LLVM
 lowers them to whatever the machine has (AVX-512, AVX2, NEON), or to scalar code. Prefetching never
 faults, so an index past the end is harmless. All of them take what ``as_keys`` gives: numba has a
-type for arrays that are not aligned, but gives it to none that come from outside.
+type for arrays that are not aligned, but gives it to none that come from outside. The last two
+are atomic among threads, for items of 32 or 64 bits.
 """
 
 from collections.abc import Callable
@@ -163,6 +167,31 @@ def type_as_keys(typing: Any, array: Any) -> Signature:
     return given(array), codegen
 
 
+def type_compare_and_swap(
+    typing: Any, array: Any, index: Any, expected: Any, value: Any
+) -> Signature:
+    """Type and code of ``compare_and_swap``."""
+    item = array.dtype
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = item_pointer(context, builder, signature.args[0], args[0], args[1])
+        pair = builder.cmpxchg(pointer, args[2], args[3], "acq_rel", "monotonic")
+        return builder.extract_value(pair, 0)
+
+    return item(array, types.uint64, item, item), codegen
+
+
+def type_fetch_add(typing: Any, array: Any, index: Any, value: Any) -> Signature:
+    """Type and code of ``fetch_add``."""
+    item = array.dtype
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = item_pointer(context, builder, signature.args[0], args[0], args[1])
+        return builder.atomic_rmw("add", pointer, args[2], "monotonic")
+
+    return item(array, types.uint64, item), codegen
+
+
 Position: TypeAlias = Any  # an integer of any width, signed or not
 Array: TypeAlias = U8 | U32 | U64 | NDArray[np.int32] | I64 | F64
 prefetch = cast(Callable[[Array, Position], None], intrinsic(type_prefetch))
@@ -172,4 +201,8 @@ load_word = cast(Callable[[U8, Position], np.uint64], intrinsic(type_load_word))
 store_word = cast(Callable[[U8, Position, Position], None], intrinsic(type_store_word))
 trailing_zeros = cast(Callable[[np.uint64], np.uint64], intrinsic(type_trailing_zeros))
 match16 = cast(Callable[[Array, Position, Position], Any], intrinsic(type_match16))
+compare_and_swap = cast(
+    Callable[[Array, Position, Position, Position], Any], intrinsic(type_compare_and_swap)
+)
+fetch_add = cast(Callable[[Array, Position, Position], Any], intrinsic(type_fetch_add))
 as_keys = cast(Callable[[Array], Any], intrinsic(type_as_keys))
