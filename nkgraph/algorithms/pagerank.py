@@ -15,6 +15,9 @@ from nkgraph.arrays import read_only
 from nkgraph.dtypes import F64, I64
 from nkgraph.errors import GraphError
 
+BLOCK = 1024
+"""Nodes in a block, as ``kernels.pagerank`` has it: an estimate need not import numba."""
+
 
 def pagerank(
     graph: AnyGraph,
@@ -118,7 +121,7 @@ def pagerank(
 
 
 def _need(view: View) -> int:
-    blocks = -(-view.node_count // 1024)
+    blocks = -(-view.node_count // BLOCK)
     spread = 0 if view.live_count == view.node_count else 17
     return rows_bytes(view, 2) + (24 + spread) * view.node_count + 24 * blocks
 
@@ -176,8 +179,7 @@ class _Walk:
         np.divide(self.scores, degrees, out=self.shares, where=degrees > 0)
         self.hung = float(self.scores[degrees == 0].sum())
         self.next_shares = np.empty(count)
-        self.block = kernels.pagerank.BLOCK
-        self.changes, self.dangling = np.zeros((2, -(-count // self.block)))
+        self.changes, self.dangling = np.zeros((2, -(-count // BLOCK)))
 
     def step(self) -> float:
         """Do a round; return the sum of all absolute changes."""
@@ -191,7 +193,7 @@ class _Walk:
                 *(self.scores, self.next_shares, self.changes, self.dangling),
             )
 
-        run_blocks(work, self.scores.size, self.block, self.threads, rows.offsets)
+        run_blocks(work, self.scores.size, BLOCK, self.threads, rows.offsets)
         self.shares, self.next_shares = self.next_shares, self.shares
         self.hung = float(self.dangling.sum())
         return float(self.changes.sum())
