@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-import nkgraph as nk
 from nkgraph.algorithms.pagerank import pagerank
 from nkgraph.dtypes import F64
+from nkgraph.front import open_graph
 from nkgraph.graph import Graph
 from perf import gap, graphs
 from perf.bench_open import starting
@@ -41,7 +41,7 @@ def mapped(kind: str, scale: int) -> Graph:
         nodes = graph.add_nodes("Node", np.arange(csr.node_count))
         graph.add_edges("EDGE", nodes[csr.row_ids()], csr.targets)
         graph.save(path)
-    return nk.open(path)
+    return open_graph(path)
 
 
 def against_gap(kind: str, scale: int, on_map: bool) -> tuple[Call, Call]:
