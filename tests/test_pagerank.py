@@ -120,8 +120,8 @@ def test_same_bits_for_any_threads(tmp_path, form, monkeypatch):
     twin, _ = reference.pagerank(range(5000), graphs.kept(edges, ()), 0.85, 4)
     np.testing.assert_allclose(wanted, [twin[u] for u in range(5000)], rtol=1e-11)
     monkeypatch.setattr(blocks, "LEAST", 1)
-    for at_once in (blocks.AT_ONCE, 3000):
-        monkeypatch.setattr(blocks, "AT_ONCE", at_once)
+    for at_once in (module.AT_ONCE, 20_000, 300_000):
+        monkeypatch.setattr(module, "AT_ONCE", at_once)
         for threads in (1, 2, 3):
             assert rounds(graph, 4, threads=threads).tobytes() == wanted.tobytes()
     assert wanted.sum() == pytest.approx(1, abs=1e-12)

@@ -2,21 +2,27 @@
 
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nkgraph import kernels
-from nkgraph.algorithms.blocks import run_blocks
+from nkgraph import kernels, threads
+from nkgraph.algorithms import blocks
 from nkgraph.algorithms.manners import Progress, Report, thread_count
 from nkgraph.algorithms.memory import NEEDS, refuse_too_much, rows_bytes
 from nkgraph.algorithms.view import AnyGraph, Rows, View
 from nkgraph.arrays import read_only
-from nkgraph.dtypes import F64, I64
+from nkgraph.dtypes import F64
 from nkgraph.errors import GraphError
 
 BLOCK = 1024
 """Nodes in a block, as ``kernels.pagerank`` has it: an estimate need not import numba."""
+
+AT_ONCE = 1 << 28
+"""Slots and nodes of one call of the kernel: well below a second, so that Ctrl-C is heard."""
+MOST_ROUNDS = 1024
+"""Rounds of one call of the kernel, however small the graph."""
 
 
 def pagerank(
@@ -99,18 +105,18 @@ def pagerank(
     _check(damping, tolerance, max_iterations)
     view = View(graph, connection_type, direction)
     refuse_too_much("pagerank", NEEDS["pagerank"](view))
-    spread = _spread(view, personalization)
-    walk = _Walk(view, float(damping), spread, thread_count(threads))
+    spread, count = _spread(view, personalization), thread_count(threads)
+    walk = _Walk(view, float(damping), float(tolerance), max_iterations, spread)
     told = Progress("pagerank", progress)
-    change = math.inf
-    for done in range(max_iterations):
-        change = walk.step()
-        told.step(done + 1, max_iterations if tolerance == 0 else None)
-        if tolerance and change <= tolerance:
-            break
-    if tolerance and view.live_count and change > tolerance:
+    done = 0
+    while not walk.ended:
+        walk.go_on(count)
+        while done < walk.done:
+            done += 1
+            told.step(done, max_iterations if tolerance == 0 else None)
+    if tolerance and view.live_count and walk.change > tolerance:
         warnings.warn(
-            f"pagerank: scores still changed by {change:.3g} in round {max_iterations}, "
+            f"pagerank: scores still changed by {walk.change:.3g} in round {max_iterations}, "
             f"which is more than the tolerance {tolerance:.3g}",
             RuntimeWarning,
             stacklevel=2,
@@ -164,36 +170,58 @@ def _spread(view: View, personalization: ArrayLike | None) -> F64:
 
 
 class _Walk:
-    """Scores, and what one round needs of the last."""
+    """Scores, and what goes on from one call of the kernel to the next."""
 
-    def __init__(self, view: View, damping: float, spread: F64, thread_count: int) -> None:
+    def __init__(
+        self, view: View, damping: float, tolerance: float, rounds: int, spread: F64
+    ) -> None:
         self.rows: Rows = view.backward
-        self.out_offsets = view.forward.offsets
-        self.damping, self.threads = damping, thread_count
-        self.spread = read_only(spread)
-        count = view.node_count
-        self.scores = np.empty(count)
+        out_offsets, nodes = view.forward.offsets, view.node_count
+        self.scores = np.empty(nodes)
         self.scores[:] = spread
-        degrees = np.diff(self.out_offsets)
-        self.shares = np.zeros(count)
-        np.divide(self.scores, degrees, out=self.shares, where=degrees > 0)
-        self.hung = float(self.scores[degrees == 0].sum())
-        self.next_shares = np.empty(count)
-        self.changes, self.dangling = np.zeros((2, -(-count // BLOCK)))
+        self.blocks = -(-nodes // BLOCK)
+        degrees = np.diff(out_offsets)
+        shares = np.zeros(nodes)
+        np.divide(self.scores, degrees, out=shares, where=degrees > 0)
+        hung = float(self.scores[degrees == 0].sum())
+        loops = kernels.pagerank
+        self.marks = np.zeros(loops.MARKS, np.int64)
+        self.marks[loops.LAST] = rounds if nodes else 0
+        self.totals = np.array([hung, math.inf])
+        self.until = 0
+        self._given = (
+            *(self.rows.offsets, self.rows.flat, self.rows.shift, out_offsets),
+            *(read_only(spread), damping, tolerance),
+        )
+        scratch = np.zeros((2, self.blocks))
+        self._kept = (
+            *(self.marks, self.totals, self.scores, shares, np.empty(nodes)),
+            *(scratch[0], scratch[1]),
+        )
 
-    def step(self) -> float:
-        """Do a round; return the sum of all absolute changes."""
-        base = 1.0 - self.damping + self.damping * self.hung
-        rows, shares = self.rows, read_only(self.shares)
+    @property
+    def done(self) -> int:
+        """Rounds done."""
+        return int(self.marks[kernels.pagerank.ROUND])
 
-        def work(cursor: I64, stop: int) -> None:
-            kernels.pagerank.sweep(
-                *(rows.offsets, rows.flat, rows.shift, self.out_offsets, self.spread),
-                *(base, self.damping, shares, cursor, stop),
-                *(self.scores, self.next_shares, self.changes, self.dangling),
-            )
+    @property
+    def ended(self) -> bool:
+        """Whether no round is left to do."""
+        return self.done == int(self.marks[kernels.pagerank.LAST])
 
-        run_blocks(work, self.scores.size, BLOCK, self.threads, rows.offsets)
-        self.shares, self.next_shares = self.next_shares, self.shares
-        self.hung = float(self.dangling.sum())
-        return float(self.changes.sum())
+    @property
+    def change(self) -> float:
+        """The sum of all absolute changes in the last round."""
+        return float(self.totals[kernels.pagerank.CHANGE])
+
+    def go_on(self, thread_count: int) -> None:
+        """Do rounds, or a part of one, of about ``AT_ONCE`` slots and nodes."""
+        loops = kernels.pagerank
+        work = self.rows.edge_count + self.scores.size
+        tickets = min(max(1, self.blocks * AT_ONCE // work), MOST_ROUNDS * self.blocks)
+        last = int(self.marks[loops.LAST]) * self.blocks
+        self.marks[loops.TICKET] = self.until
+        self.until = min(last, self.until + tickets)
+        job = partial(loops.sweep, *self._given, self.until, *self._kept)
+        count = len(threads.split(work, thread_count, blocks.LEAST))
+        threads.run([job] * min(count, self.blocks))

@@ -19,7 +19,8 @@ keeps ``0 <= at <= array.size - 16``; ``load_word`` and ``store_word`` likewise,
 lowers them to whatever the machine has (AVX-512, AVX2, NEON), or to scalar code. Prefetching never
 faults, so an index past the end is harmless. All of them take what ``as_keys`` gives: numba has a
 type for arrays that are not aligned, but gives it to none that come from outside. The last two
-are atomic among threads, for items of 32 or 64 bits.
+are atomic among threads, for items of 32 or 64 bits, and keep the order of reads and writes before
+and after them.
 """
 
 from collections.abc import Callable
@@ -175,7 +176,7 @@ def type_compare_and_swap(
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = item_pointer(context, builder, signature.args[0], args[0], args[1])
-        pair = builder.cmpxchg(pointer, args[2], args[3], "acq_rel", "monotonic")
+        pair = builder.cmpxchg(pointer, args[2], args[3], "seq_cst", "seq_cst")
         return builder.extract_value(pair, 0)
 
     return item(array, types.uint64, item, item), codegen
@@ -187,7 +188,7 @@ def type_fetch_add(typing: Any, array: Any, index: Any, value: Any) -> Signature
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = item_pointer(context, builder, signature.args[0], args[0], args[1])
-        return builder.atomic_rmw("add", pointer, args[2], "monotonic")
+        return builder.atomic_rmw("add", pointer, args[2], "seq_cst")
 
     return item(array, types.uint64, item), codegen
 

@@ -9,9 +9,14 @@ A round gives each node the teleporting mass and its share of every node that ha
     scores   float64  (n,)
     shares   float64  (n,)           two of them, of this round and of the next
 
-Blocks of ``BLOCK`` nodes are the unit of work: threads take the next one from a common cursor, and
-what a block adds up (the change, the mass of nodes without out-edges) is kept by block, so that
-the answer has the same bits whoever did which. Loops and parallel edges count as they stand.
+Blocks of ``BLOCK`` nodes are the unit of work, and tickets the order: ticket t is block
+``t % blocks`` of round ``t // blocks``. Threads draw tickets, and wait for a round to open, which
+it does when the last block of the one before is done. So threads run through many rounds without
+sleeping between them (to wake one takes as long as a small round where other programs use its
+core); no thread waits for one that has not begun; and any one alone gets through. What a block
+adds up (the change, the mass of nodes without out-edges) is kept by block and added in their order,
+so that the answer has the same bits whoever did which. Loops and parallel edges count as they
+stand.
 """
 
 import numpy as np
@@ -28,6 +33,13 @@ AHEAD_U64 = np.uint64(AHEAD)
 ZERO, ONE, TWO, THREE, FOUR = (np.uint64(number) for number in range(5))
 
 
+TICKET, DONE, ROUND, LAST = 0, 8, 16, 24
+"""Places in ``marks``, each on a cache line of its own."""
+MARKS = 32
+HUNG, CHANGE = 0, 1
+"""Places in ``totals``."""
+
+
 @kernel
 def sweep(
     offsets: I64,
@@ -35,33 +47,37 @@ def sweep(
     shift: int,
     out_offsets: I64,
     spread: F64,
-    base: float,
     damping: float,
-    shares: F64,
-    cursor: I64,
-    stop: int,
+    tolerance: float,
+    until: int,
+    marks: I64,
+    totals: F64,
     scores: F64,
-    next_shares: F64,
+    even_shares: F64,
+    odd_shares: F64,
     changes: F64,
     dangling: F64,
 ) -> None:
-    """Do a round for the blocks that ``cursor`` gives out, below ``stop``.
+    """Do the blocks of all tickets that are left below ``until``, together with other threads.
 
     Parameters
     ----------
     offsets, flat, shift
-        In-edges: the source of slot s is ``flat[s << shift]``.
+        In-edges: the source of slot s is ``flat[s << shift]``. At least one node.
     out_offsets : (n + 1,) int64
         Of out-edges, for the degrees.
     spread : (n,) or (1,) float64
-    base, damping : float
-    shares : (n,) float64
-    cursor : (1,) int64, shared by the threads
-    stop : int
+    damping, tolerance : float
+        A round whose change is not above ``tolerance`` is the last, unless that is 0.
+    until : int
+    marks : (MARKS,) int64, shared by the threads
+        Next ticket, blocks done, rounds done, and rounds to do.
+    totals : (2,) float64, shared by the threads
+        Of the last round: mass of nodes without out-edges, and sum of all absolute changes.
     scores : (n,) float64, updated in place
-    next_shares : (n,) float64, written
-    changes, dangling : (blocks,) float64, written
-        Sum of the absolute changes of a block's scores; its mass without out-edges.
+    even_shares, odd_shares : (n,) float64, updated in place
+        Shares that rounds 0, 2, ... read and 1, 3, ... write; and the other way round.
+    changes, dangling : (blocks,) float64, scratch of a round, kept between calls
 
     Notes
     -----
@@ -71,8 +87,22 @@ def sweep(
     u_shift = np.uint64(shift)
     count, size = np.uint64(scores.size), np.uint64(flat.size) >> u_shift
     uniform = spread.size == 1 and scores.size != 1
-    block = fetch_add(cursor, 0, 1)
-    while block < stop:
+    blocks = changes.size
+    while True:
+        ticket = fetch_add(marks, TICKET, 1)
+        if ticket >= until:
+            return
+        turn = ticket // blocks
+        block = ticket - turn * blocks
+        opened = fetch_add(marks, ROUND, 0)
+        while opened < turn and opened < marks[LAST]:
+            opened = fetch_add(marks, ROUND, 0)
+        if turn >= marks[LAST]:
+            return
+        shares, next_shares = even_shares, odd_shares
+        if turn & 1:
+            shares, next_shares = odd_shares, even_shares
+        base = 1.0 - damping + damping * totals[HUNG]
         start = np.uint64(block * BLOCK)
         end = min(start + np.uint64(BLOCK), count)
         change = 0.0
@@ -110,4 +140,13 @@ def sweep(
                 next_shares[node] = score / degree
         changes[block] = change
         dangling[block] = hung
-        block = fetch_add(cursor, 0, 1)
+        if fetch_add(marks, DONE, 1) == (turn + 1) * blocks - 1:
+            change = hung = 0.0
+            for at in range(blocks):
+                change += changes[at]
+                hung += dangling[at]
+            totals[CHANGE] = change
+            totals[HUNG] = hung
+            if tolerance > 0.0 and change <= tolerance:
+                marks[LAST] = turn + 1
+            fetch_add(marks, ROUND, 1)
