@@ -18,6 +18,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from nkgraph.algorithms import HOMES as ALGORITHMS
 from nkgraph.dtypes import NO_NODE
 from nkgraph.errors import (
     ClosedError,
@@ -31,6 +32,26 @@ from nkgraph.errors import (
 )
 
 if TYPE_CHECKING:
+    from nkgraph.algorithms.betweenness import betweenness as betweenness
+    from nkgraph.algorithms.components import connected_components as connected_components
+    from nkgraph.algorithms.components import (
+        strongly_connected_components as strongly_connected_components,
+    )
+    from nkgraph.algorithms.cores import core_numbers as core_numbers
+    from nkgraph.algorithms.histograms import degree_histogram as degree_histogram
+    from nkgraph.algorithms.histograms import peer_histogram as peer_histogram
+    from nkgraph.algorithms.labels import label_propagation as label_propagation
+    from nkgraph.algorithms.memory import memory_estimate as memory_estimate
+    from nkgraph.algorithms.pagerank import pagerank as pagerank
+    from nkgraph.algorithms.paths import k_hop as k_hop
+    from nkgraph.algorithms.paths import path_counts as path_counts
+    from nkgraph.algorithms.paths import random_walks as random_walks
+    from nkgraph.algorithms.sssp import sssp as sssp
+    from nkgraph.algorithms.traversal import BFS as BFS
+    from nkgraph.algorithms.traversal import bfs as bfs
+    from nkgraph.algorithms.triangles import local_clustering as local_clustering
+    from nkgraph.algorithms.triangles import triangle_count as triangle_count
+    from nkgraph.algorithms.triangles import triangles as triangles
     from nkgraph.build import PeerCounts as PeerCounts
     from nkgraph.build import count_peers as count_peers
     from nkgraph.csr import CSR as CSR
@@ -45,6 +66,7 @@ if TYPE_CHECKING:
     from nkgraph.storage.values import Duration as Duration
     from nkgraph.table import Column as Column
     from nkgraph.table import Table as Table
+    from nkgraph.warm import warmup as warmup
     from nkgraph.word_columns import gather as gather
 
 if sys.byteorder != "little":
@@ -68,6 +90,10 @@ _HOMES = {
     "count_peers": ("build", "count_peers"),
     "PeerCounts": ("build", "PeerCounts"),
     "gather": ("word_columns", "gather"),
+    **{name: (f"algorithms.{home}", name) for name, home in ALGORITHMS.items()},
+    "BFS": ("algorithms.traversal", "BFS"),
+    "memory_estimate": ("algorithms.memory", "memory_estimate"),
+    "warmup": ("warm", "warmup"),
 }
 
 __all__ = [

@@ -9,17 +9,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from perf import (
+    bench_betweenness,
     bench_build,
+    bench_components,
+    bench_cores,
     bench_dump,
     bench_filter,
     bench_gather,
     bench_ingest,
+    bench_labels,
     bench_open,
+    bench_pagerank,
     bench_search,
     bench_segments,
     bench_sparrowdb,
     bench_stitch,
     bench_text_index,
+    bench_traversal,
+    bench_triangles,
 )
 from perf.harness import Limit, Result, Row, Scale, better, losses, run_rows, write_json
 
@@ -37,6 +44,13 @@ STAGES = (
     bench_open,
     bench_sparrowdb,
     bench_dump,
+    bench_traversal,
+    bench_pagerank,
+    bench_components,
+    bench_triangles,
+    bench_cores,
+    bench_labels,
+    bench_betweenness,
 )
 BASELINE = Path(__file__).with_name("baseline.json")
 

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
+from nkgraph.algorithms import HOMES
 from nkgraph.algorithms.view import AnyGraph, View
 from nkgraph.errors import LimitError, NotFoundError
 
@@ -41,8 +43,9 @@ def memory_estimate(
     NotFoundError
         There is no such algorithm.
     """
-    if name not in NEEDS:
-        raise NotFoundError(f"no algorithm {name!r}; there are {', '.join(sorted(NEEDS))}")
+    if name not in HOMES:
+        raise NotFoundError(f"no algorithm {name!r}; there are {', '.join(sorted(HOMES))}")
+    import_module(f"{__package__}.{HOMES[name]}")  # which registers what it needs
     weighted = name == "sssp"
     return NEEDS[name](View(graph, connection_type, direction, weight, weighted))
 

@@ -54,6 +54,16 @@ def lean_inlined(function: Callable[P, R]) -> Callable[P, R]:
     return cast(Callable[P, R], njit(nogil=True, error_model="numpy", **options)(function))
 
 
+def lean_part(function: Callable[P, R]) -> Callable[P, R]:
+    """Make ``function`` a part of the lean kernel that calls it, in one place.
+
+    Its source is put there before anything is compiled. A function that is compiled by itself is
+    optimised again in each of its callers, theirs included: a chain of ten costs ten times.
+    """
+    options: dict[str, Any] = {"inline": "always", **_LEAN}
+    return cast(Callable[P, R], njit(nogil=True, error_model="numpy", **options)(function))
+
+
 @cache
 def _warn_once() -> None:
     warnings.warn(

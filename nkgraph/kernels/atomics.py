@@ -5,6 +5,8 @@
     fetch_and(array, index, value)   keep bits
     fetch_min(array, index, value)   lower; of integers as unsigned ones, of floats only if neither
                                      is negative or NaN (their bits are then in the same order)
+    compare_and_swap(array, index, expected, value)
+                                     put ``value`` if ``expected`` stands there
 
 What a thread wrote before such a step is seen by one that takes a step at the same place later; all
 else for certain only after the kernels have returned. Indexes are not checked, and the array is
@@ -61,7 +63,24 @@ def type_fetch_min(typing: Any, array: Any, index: Any, value: Any) -> Signature
     return array.dtype(array, types.uint64, value), atomic_codegen("umin")
 
 
+def type_compare_and_swap(
+    typing: Any, array: Any, index: Any, expected: Any, value: Any
+) -> Signature:
+    """Type and code of ``compare_and_swap``."""
+    item = array.dtype
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = item_pointer(context, builder, signature.args[0], args[0], args[1])
+        pair = builder.cmpxchg(pointer, args[2], args[3], "acq_rel", "acquire")
+        return builder.extract_value(pair, 0)
+
+    return item(array, types.uint64, item, item), codegen
+
+
 fetch_add = cast(Callable[[Array, Position, Any], Any], intrinsic(type_fetch_add))
 fetch_or = cast(Callable[[Array, Position, Any], Any], intrinsic(type_fetch_or))
 fetch_and = cast(Callable[[Array, Position, Any], Any], intrinsic(type_fetch_and))
 fetch_min = cast(Callable[[Array, Position, Any], Any], intrinsic(type_fetch_min))
+compare_and_swap = cast(
+    Callable[[Array, Position, Any, Any], Any], intrinsic(type_compare_and_swap)
+)

@@ -19,7 +19,8 @@ import numpy as np
 
 from nkgraph.dtypes import I64, U8, U32
 from nkgraph.kernels._jit import inlined, kernel
-from nkgraph.kernels.intrinsics import compare_and_swap, fetch_add, prefetch
+from nkgraph.kernels.atomics import compare_and_swap, fetch_add
+from nkgraph.kernels.intrinsics import prefetch
 
 BLOCK = 4096
 """Nodes in a block."""

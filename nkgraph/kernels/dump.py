@@ -20,7 +20,7 @@ import numpy as np
 
 from nkgraph.dtypes import I8, I64, U8, U16, U64, Int
 from nkgraph.kernels import dump_steps as s
-from nkgraph.kernels._jit import lean, lean_inlined
+from nkgraph.kernels._jit import lean, lean_inlined, lean_part
 
 (
     NEXT, COLLECTIONS_LEFT, COLLECTION, ITEMS_LEFT, ROW, SECTION_AT, SECTION_COUNT, AUX_AT,
@@ -241,7 +241,7 @@ def _number(data: U8, at: Int, stop: Int, field: Int, note: I64) -> tuple[np.uin
     return s.read_varint(data, at, stop, 10, note)
 
 
-@lean
+@lean_part
 def _tagged(
     data: U8, at: Int, stop: Int, steps: I8, limits: I64, stack: I64, packed: I64, note: I64
 ) -> Int:
@@ -278,7 +278,7 @@ def _tagged(
     return at
 
 
-@lean
+@lean_part
 def walk_entity(
     data: U8, at: Int, stop: Int, steps: I8, limits: I64, stack: I64, packed: I64, note: I64
 ) -> Int:
@@ -346,7 +346,7 @@ def _metadata_of(
     return at if at < 0 else end
 
 
-@lean
+@lean_part
 def _item(
     data: U8, at: Int, stop: Int, steps: I8, limits: I64, stack: I64, packed: I64, note: I64
 ) -> Int:
@@ -410,6 +410,32 @@ def _clear(note: I64, limits: I64) -> None:
 
 
 @lean
+def _rest(data: U8, stop: Int, steps: I8, limits: I64, state: I64, note: I64) -> Int:
+    """Walk what follows the collections, as far as it is there."""
+    at = state[NEXT]
+    if at < stop:
+        state[SECTION_AT] = at
+        note[s.FIELD] = s.F_SECTION
+        state[SECTION_COUNT], at = s.read_count(data, at, stop, limits[s.LEAST_LINK], note)
+        at = _references(s.SECTION, state[SECTION_COUNT], data, at, stop, steps, limits, note)
+        if at < 0:
+            return np.int64(note[s.STATUS])
+    if at < stop and limits[s.AUX] != 0:
+        note[s.FIELD] = s.F_AUX
+        if stop - at < 4 or s.u32_at(data, at) > stop - at - 4:
+            size = 4 if stop - at < 4 else 4 + s.u32_at(data, at)
+            s.fail(note, s.SHORT, at, size, stop - at)
+            return s.SHORT
+        state[AUX_AT], state[AUX_BYTES] = at + 4, s.u32_at(data, at)
+        at += 4 + state[AUX_BYTES]
+    state[NEXT] = at
+    state[TRAILING] = stop - at
+    if note[s.ODD] != 0 or at < stop:
+        state[ODD_OUTSIDE] = 1
+    return s.OK
+
+
+@lean
 def walk(
     data: U8, stop: Int, steps: I8, limits: I64, stack: I64, state: I64, parts: I64, places: I64,
     ids: U64, flags: U16, packed: I64, note: I64,
@@ -457,29 +483,3 @@ def walk(
         state[INSIDE] = 0
     _clear(note, limits)
     return _rest(data, stop, steps, limits, state, note)
-
-
-@lean
-def _rest(data: U8, stop: Int, steps: I8, limits: I64, state: I64, note: I64) -> Int:
-    """Walk what follows the collections, as far as it is there."""
-    at = state[NEXT]
-    if at < stop:
-        state[SECTION_AT] = at
-        note[s.FIELD] = s.F_SECTION
-        state[SECTION_COUNT], at = s.read_count(data, at, stop, limits[s.LEAST_LINK], note)
-        at = _references(s.SECTION, state[SECTION_COUNT], data, at, stop, steps, limits, note)
-        if at < 0:
-            return np.int64(note[s.STATUS])
-    if at < stop and limits[s.AUX] != 0:
-        note[s.FIELD] = s.F_AUX
-        if stop - at < 4 or s.u32_at(data, at) > stop - at - 4:
-            size = 4 if stop - at < 4 else 4 + s.u32_at(data, at)
-            s.fail(note, s.SHORT, at, size, stop - at)
-            return s.SHORT
-        state[AUX_AT], state[AUX_BYTES] = at + 4, s.u32_at(data, at)
-        at += 4 + state[AUX_BYTES]
-    state[NEXT] = at
-    state[TRAILING] = stop - at
-    if note[s.ODD] != 0 or at < stop:
-        state[ODD_OUTSIDE] = 1
-    return s.OK

@@ -168,31 +168,6 @@ def type_as_keys(typing: Any, array: Any) -> Signature:
     return given(array), codegen
 
 
-def type_compare_and_swap(
-    typing: Any, array: Any, index: Any, expected: Any, value: Any
-) -> Signature:
-    """Type and code of ``compare_and_swap``."""
-    item = array.dtype
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = item_pointer(context, builder, signature.args[0], args[0], args[1])
-        pair = builder.cmpxchg(pointer, args[2], args[3], "seq_cst", "seq_cst")
-        return builder.extract_value(pair, 0)
-
-    return item(array, types.uint64, item, item), codegen
-
-
-def type_fetch_add(typing: Any, array: Any, index: Any, value: Any) -> Signature:
-    """Type and code of ``fetch_add``."""
-    item = array.dtype
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = item_pointer(context, builder, signature.args[0], args[0], args[1])
-        return builder.atomic_rmw("add", pointer, args[2], "seq_cst")
-
-    return item(array, types.uint64, item), codegen
-
-
 Position: TypeAlias = Any  # an integer of any width, signed or not
 Array: TypeAlias = U8 | U32 | U64 | NDArray[np.int32] | I64 | F64
 prefetch = cast(Callable[[Array, Position], None], intrinsic(type_prefetch))
@@ -202,8 +177,4 @@ load_word = cast(Callable[[U8, Position], np.uint64], intrinsic(type_load_word))
 store_word = cast(Callable[[U8, Position, Position], None], intrinsic(type_store_word))
 trailing_zeros = cast(Callable[[np.uint64], np.uint64], intrinsic(type_trailing_zeros))
 match16 = cast(Callable[[Array, Position, Position], Any], intrinsic(type_match16))
-compare_and_swap = cast(
-    Callable[[Array, Position, Position, Position], Any], intrinsic(type_compare_and_swap)
-)
-fetch_add = cast(Callable[[Array, Position, Position], Any], intrinsic(type_fetch_add))
 as_keys = cast(Callable[[Array], Any], intrinsic(type_as_keys))

@@ -23,7 +23,8 @@ import numpy as np
 
 from nkgraph.dtypes import F64, I64, U32
 from nkgraph.kernels._jit import kernel
-from nkgraph.kernels.intrinsics import fetch_add, prefetch
+from nkgraph.kernels.atomics import fetch_add
+from nkgraph.kernels.intrinsics import prefetch
 
 BLOCK = 1024
 """Nodes in a block."""
