@@ -1,4 +1,4 @@
-"""Weak and strong components against recorded answers and slow twins."""
+"""Weak and strong components against slow twins."""
 
 import numpy as np
 import pytest
@@ -26,52 +26,6 @@ def labels(twin, node_count, edges, removed=(), kind=None, direction="out"):
     live = [u for u in range(node_count) if u not in removed]
     found = twin(live, reference.along(graphs.kept(edges, removed, kind), direction))
     return [found.get(u, int(nk.NO_NODE)) for u in range(node_count)]
-
-
-# -- recorded answers -------------------------------------------------------------------------
-
-
-def same_partition(found, wanted):
-    """Whether two labellings tell the same nodes apart."""
-    pairs = set(zip(found.tolist(), wanted.tolist(), strict=True))
-    return len(pairs) == len(set(found.tolist())) == len(set(wanted.tolist()))
-
-
-@pytest.mark.parametrize("name", ["example", "test-wcc"])
-@pytest.mark.parametrize("kind", ["directed", "undirected"])
-def test_graphalytics(data, name, kind):
-    prefix = data / "graphalytics-validation" / f"{name}-{kind}"
-    graph = nk.import_graphalytics(prefix)
-    words = prefix.with_name(f"{prefix.name}-WCC").read_text().split()
-    nodes = graph.find("Node", [int(word) for word in words[::2]])
-    assert nodes.size == graph.node_count
-    found = connected_components(graph)
-    assert same_partition(found[nodes], np.array([int(word) for word in words[1::2]]))
-
-
-@pytest.mark.parametrize("name", graphs.DATA_SETS)
-def test_data_sets(data, name):
-    csr, ids = graphs.data_set(data / name)
-    folder = data / name / "expected"
-    for _ in range(2):  # without rows against the edges, and with them
-        known, wanted = graphs.expected(folder / "WCC.txt.gz")
-        assert known.tolist() == ids.tolist()
-        assert ids[connected_components(csr)].tolist() == wanted.tolist()
-        csr._against()
-    if (folder / "SCC.txt.gz").exists():
-        _, wanted = graphs.expected(folder / "SCC.txt.gz")
-        for direction in ("out", "in"):
-            found = strongly_connected_components(csr, direction=direction)
-            assert ids[found].tolist() == wanted.tolist()
-
-
-@pytest.mark.parametrize("part", ["all", "top1", "next5"])
-@pytest.mark.parametrize("name", ["umls", "fb15k-237"])
-def test_triples(data, name, part):
-    csr = graphs.triples(data / name, part)
-    for find, answer in ((connected_components, "WCC"), (strongly_connected_components, "SCC")):
-        _, wanted = graphs.expected(data / name / f"expected/{part}-{answer}.txt.gz")
-        assert find(csr).tolist() == wanted.tolist()
 
 
 # -- slow twins -------------------------------------------------------------------------------

@@ -1,12 +1,10 @@
 """Core numbers, against a slow twin and recorded answers."""
 
-import json
-
 import numpy as np
 import pytest
 import reference_structure as reference
 from hypothesis import given
-from structure_graphs import answers, csr_of, edge_lists, graph_of, random_edges, recorded
+from structure_graphs import csr_of, edge_lists, graph_of, random_edges
 
 import nkgraph as nk
 from nkgraph.algorithms import cores, memory
@@ -95,13 +93,3 @@ def test_bad_arguments_are_named(monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 1000)
     with pytest.raises(LimitError, match=r"core_numbers needs .* 1,000 are available"):
         core_numbers(csr)
-
-
-@pytest.mark.parametrize("name", ["ego-facebook", "wiki-vote", "bitcoin-otc"])
-def test_recorded_graphs(data, name):
-    graph, ids = recorded(data, name)
-    expected = data / name / "expected"
-    wanted = answers(expected / "core_number.txt.gz")
-    found = core_numbers(graph)
-    assert found.tolist() == [int(wanted[str(node)]) for node in ids]
-    assert found.max() == json.loads((expected / "stats.json").read_text())["max_core"]

@@ -1,20 +1,15 @@
 """Label propagation, against a slow twin and recorded answers."""
 
-import json
-
 import numpy as np
 import pytest
 import reference_structure as reference
 from hypothesis import given
 from hypothesis import strategies as st
 from structure_graphs import (
-    answers,
     csr_of,
     edge_lists,
     graph_of,
-    graphalytics,
     random_edges,
-    recorded,
 )
 
 import nkgraph as nk
@@ -137,26 +132,3 @@ def test_bad_arguments_are_named(monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 10)
     with pytest.raises(LimitError, match=r"label_propagation needs .* 10 are available"):
         label_propagation(csr)
-
-
-def test_labels_of_graphalytics(data):
-    seen = 0
-    for name, graph, ids, directed, expected, properties in graphalytics(
-        data / "graphalytics-validation", "CDLP"
-    ):
-        rounds = int(properties[f"graph.{name}.cdlp.max-iterations"])
-        direction = "out" if directed else "both"
-        found = label_propagation(graph, iterations=rounds, labels=ids, direction=direction)
-        assert found.tolist() == [int(expected[str(node)]) for node in ids], name
-        seen += 1
-    assert seen == 4
-
-
-@pytest.mark.parametrize("name", ["ego-facebook", "wiki-vote", "bitcoin-otc"])
-def test_recorded_graphs(data, name):
-    graph, ids = recorded(data, name)
-    expected = data / name / "expected"
-    rounds = json.loads((expected / "stats.json").read_text())["cdlp_iterations"]
-    wanted = answers(expected / "CDLP.txt.gz")
-    found = label_propagation(graph, iterations=rounds, labels=ids)
-    assert found.tolist() == [int(wanted[str(node)]) for node in ids]

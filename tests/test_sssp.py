@@ -10,7 +10,6 @@ from nkgraph.algorithms.memory import memory_estimate
 from nkgraph.algorithms.sssp import sssp
 from nkgraph.csr import CSR
 from nkgraph.errors import GraphError, LimitError, NotFoundError
-from nkgraph.ingest import import_graphalytics
 
 DIRECTIONS = ["out", "in", "both"]
 INF = float("inf")
@@ -163,30 +162,3 @@ def test_sssp_of_one_node_and_without_edges():
     told = []
     sssp(CSR.from_edges([0], [1], 2, [3.0]), 0, progress=lambda *step: told.append(step))
     assert told[-1] == ("sssp", 2, None)
-
-
-@pytest.mark.parametrize("name", ["example", "test-sssp"])
-@pytest.mark.parametrize("form", ["directed", "undirected"])
-def test_sssp_of_graphalytics(data, name, form):
-    folder = data / "graphalytics-validation"
-    graph = import_graphalytics(folder / f"{name}-{form}")
-    expected = graphs.expected(folder / f"{name}-{form}-SSSP")
-    node = int(graph.find("Node", [i for i, word in expected.items() if float(word) == 0])[0])
-    direction = "out" if form == "directed" else "both"
-    found = sssp(graph, node, weight="weight", direction=direction)
-    wanted = [float(expected[i]) for i in graph.ids(graph.nodes()).tolist()]
-    np.testing.assert_allclose(found, wanted, rtol=1e-9)
-
-
-@pytest.mark.parametrize("name", ["wiki-vote", "ego-facebook"])
-def test_sssp_of_real_graphs(data, name):
-    edges, stats = graphs.simple_edges(data / name)
-    expected = graphs.expected(data / name / "expected" / "SSSP.txt.gz")
-    ids = np.array(sorted(expected))
-    given_ends = np.array(edges)
-    ends = np.searchsorted(ids, given_ends)
-    lengths = 1 + (31 * given_ends[:, 0] + 17 * given_ends[:, 1]) % 97
-    csr = CSR.from_edges(ends[:, 0], ends[:, 1], ids.size, lengths)
-    source = int(np.searchsorted(ids, stats["source"]))
-    found = sssp(csr, source, direction="out" if stats["directed"] else "both")
-    assert found.tolist() == [float(expected[i]) for i in ids.tolist()]

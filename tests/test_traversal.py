@@ -13,10 +13,8 @@ from nkgraph.algorithms.traversal import bfs
 from nkgraph.csr import CSR
 from nkgraph.errors import GraphError, LimitError, NotFoundError
 from nkgraph.graph import Graph
-from nkgraph.ingest import import_graphalytics
 
 DIRECTIONS = ["out", "in", "both"]
-UNREACHED = "9223372036854775807"
 
 
 def check(case, source, direction, kind=None, threads=1):
@@ -198,29 +196,3 @@ def test_a_changed_graph_is_looked_at_again():
     found = bfs(case.graph, 0)
     assert found.depths.tolist() == [0, 1, 1, 2, 2, -1]
     assert found.parents[4] == 2
-
-
-@pytest.mark.parametrize("name", ["example", "test-bfs"])
-@pytest.mark.parametrize("form", ["directed", "undirected"])
-def test_bfs_of_graphalytics(data, name, form):
-    folder = data / "graphalytics-validation"
-    graph = import_graphalytics(folder / f"{name}-{form}")
-    expected = graphs.expected(folder / f"{name}-{form}-BFS")
-    sources = [int(i) for i, depth in expected.items() if depth == "0"]
-    node = int(graph.find("Node", sources)[0])
-    found = bfs(graph, node, direction="out" if form == "directed" else "both")
-    words = [UNREACHED if depth < 0 else str(depth) for depth in found.depths.tolist()]
-    assert dict(zip(graph.ids(graph.nodes()).tolist(), words, strict=True)) == expected
-
-
-@pytest.mark.parametrize("name", ["wiki-vote", "ego-facebook"])
-def test_bfs_of_real_graphs(data, name):
-    edges, stats = graphs.simple_edges(data / name)
-    expected = graphs.expected(data / name / "expected" / "BFS.txt.gz")
-    ids = np.array(sorted(expected))
-    ends = np.searchsorted(ids, np.array(edges))
-    csr = CSR.from_edges(ends[:, 0], ends[:, 1], ids.size)
-    source = int(np.searchsorted(ids, stats["source"]))
-    found = bfs(csr, source, direction="out" if stats["directed"] else "both")
-    words = [UNREACHED if depth < 0 else str(depth) for depth in found.depths.tolist()]
-    assert words == [expected[i] for i in ids.tolist()]

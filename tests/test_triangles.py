@@ -1,21 +1,14 @@
-"""Triangles and local clustering, against slow twins and recorded answers."""
-
-import json
-from functools import partial
+"""Triangles and local clustering against slow twins."""
 
 import numpy as np
 import pytest
 import reference_structure as reference
 from hypothesis import given
 from structure_graphs import (
-    answers,
     csr_of,
     edge_lists,
     graph_of,
-    graphalytics,
     random_edges,
-    recorded,
-    triples,
 )
 
 import nkgraph as nk
@@ -223,54 +216,3 @@ def test_progress_is_told(function):
     )
     assert len(told) > 3
     assert told[-1] == (function.__name__, len(told), len(told))
-
-
-# -- recorded answers -------------------------------------------------------------------------
-
-
-def test_clustering_of_graphalytics(data):
-    seen = 0
-    for name, graph, ids, directed, expected, _ in graphalytics(
-        data / "graphalytics-validation", "LCC"
-    ):
-        found = local_clustering(graph, direction="out" if directed else "both")
-        wanted = [float(expected[str(node)]) for node in ids]
-        np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-15, err_msg=name)
-        seen += 1
-    assert seen == 4
-
-
-@pytest.mark.parametrize("name", ["ego-facebook", "wiki-vote", "bitcoin-otc"])
-def test_recorded_graphs(data, name):
-    graph, ids = recorded(data, name)
-    expected = data / name / "expected"
-    stats = json.loads((expected / "stats.json").read_text())
-    wanted = answers(expected / "triangles.txt.gz")
-    assert len(wanted) == ids.size
-    assert triangles(graph).tolist() == [int(wanted[str(node)]) for node in ids]
-    assert triangle_count(graph) == stats["triangles"]
-    wanted = answers(expected / "LCC.txt.gz")
-    found = local_clustering(graph, direction="out" if stats["directed"] else "both")
-    np.testing.assert_allclose(found, [float(wanted[str(node)]) for node in ids], rtol=1e-9)
-    assert found.mean() == pytest.approx(stats["average_lcc"], rel=1e-12)
-
-
-@pytest.mark.parametrize("name", ["umls", "fb15k-237"])
-def test_recorded_knowledge_graphs(data, name):
-    graph, names, relations = triples(data / name)
-    stats = json.loads((data / name / "expected/stats.json").read_text())
-    nodes = graph.find("Entity", names)
-    top = relations[stats["graphs"]["top1"]["relations"][0]]
-    parts = [graph.edges(relations[number])[:2] for number in stats["graphs"]["next5"]["relations"]]
-    sources, targets = (np.concatenate(ends) for ends in zip(*parts, strict=True))
-    calls = {
-        "all": (graph, None),
-        "top1": (graph, top),
-        "next5": (CSR.from_edges(sources, targets, graph.node_count), None),
-    }
-    for part, (given_graph, kind) in calls.items():
-        wanted = answers(data / name / f"expected/{part}-triangles.txt.gz")
-        found = triangles(given_graph, connection_type=kind)[nodes]
-        assert found.tolist() == [int(wanted[str(number)]) for number in range(len(names))]
-        count = partial(triangle_count, given_graph, connection_type=kind)
-        assert count() == stats["graphs"][part]["triangles"]

@@ -1,7 +1,5 @@
 """Graphs for the tests of traversals, each beside its plain edge list."""
 
-import gzip
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,23 +56,3 @@ def mapped_case(n, edges, path):
     case.graph.close()
     case.graph = nk.open(path)
     return case
-
-
-def simple_edges(folder):
-    """Edges of a data set by external id, in order, without loops and later duplicates."""
-    with gzip.open(folder / "edges.txt.gz", "rt") as file:
-        rows = [line.split()[:2] for line in file if not line.startswith("#")]
-    stats = json.loads((folder / "expected" / "stats.json").read_text())
-    pairs = {}
-    for a, b in ((int(a), int(b)) for a, b in rows):
-        key = (a, b) if stats["directed"] else (min(a, b), max(a, b))
-        if a != b:
-            pairs.setdefault(key, None)
-    return list(pairs), stats
-
-
-def expected(path):
-    """Id -> word, of a file of expected answers."""
-    data = path.read_bytes()
-    text = gzip.decompress(data) if path.suffix == ".gz" else data
-    return {int(a): b for a, b in (line.split() for line in text.decode().splitlines())}
