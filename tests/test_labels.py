@@ -1,4 +1,4 @@
-"""Label propagation, against a slow twin and recorded answers."""
+"""Label propagation against a slow twin."""
 
 import numpy as np
 import pytest

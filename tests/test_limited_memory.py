@@ -1,4 +1,4 @@
-"""A graph is ranked and taken apart in place: its rows stay on their maps.
+"""A graph is searched, ranked and taken apart in place: its rows stay on their maps.
 
 ``python tests/limited_memory.py FOLDER NODES EDGES`` does the same with a graph of any size.
 """
