@@ -17,7 +17,7 @@ from nkgraph.errors import GraphError, LimitError
 NAME = "betweenness"
 BLOCKS = 64
 """Sources are cut into so many blocks at most; scores are summed within each, then over them."""
-BUDGET = 1 << 26
+BUDGET = 1 << 24
 """Edges between two looks at what the user wants: some tenths of a second."""
 FEW = 6
 """For fewer sources, rows against the edges of a CSR cost more than they save."""

@@ -73,7 +73,9 @@ def core_numbers(
     state = np.array([-1, 0, 0, view.node_count], np.int64)
     told = Progress("core_numbers", progress)
     arguments = rows.offsets, rows.peers, BUDGET, degrees, left, queue, state
-    while kernels.cores.peel(*arguments):
+    more = True
+    while more:
+        more = kernels.cores.peel(*arguments)
         told.step(int(state[2]), view.node_count)
     cores = degrees.view(np.int32)  # a core of 2**31 has 2**61 edges
     if view.live is not None:

@@ -19,9 +19,9 @@ from nkgraph.errors import GraphError
 BLOCK = 1024
 """Nodes in a block, as ``kernels.pagerank`` has it: an estimate need not import numba."""
 
-AT_ONCE = 1 << 28
+AT_ONCE = 1 << 27
 """Slots and nodes of one call of the kernel: well below a second, so that Ctrl-C is heard."""
-MOST_ROUNDS = 1024
+MOST_ROUNDS = 256
 """Rounds of one call of the kernel, however small the graph."""
 
 

@@ -293,20 +293,24 @@ def random_walks(
     count = thread_count(threads)
     needed = NEEDS["random_walks"](view) + 4 * starts.size * (length + 1)
     refuse_too_much("random_walks", needed)
-    told, rows = Progress("random_walks", progress), view.forward
+    told, graph_rows = Progress("random_walks", progress), view.forward
     walks = np.empty((starts.size, length + 1), np.uint32)
     walks[:, 0] = starts
-    job = partial(kernels.walks.walk, rows.offsets, rows.flat, rows.shift, np.uint64(seed))
+    way = graph_rows.offsets, graph_rows.flat, graph_rows.shift
+    job = partial(kernels.walks.walk, *way, np.uint64(seed))
     scratch = np.empty((count, 2, kernels.walks.GROUP), np.uint64)
-    for first, stop in split(starts.size, 1 + starts.size * length // (MOST_STEPS * count), 1):
-        parts = split(stop - first, count, 1 << 8)
-        run(
-            [
-                partial(job, first + a, first + b, *scratch[part], walks)
-                for part, (a, b) in enumerate(parts)
-            ]
-        )
-        told.step(stop, starts.size)
+    rows = 1 << 8  # fewer would wait for memory one by one
+    pieces = 1 + starts.size * length // (MOST_STEPS * count)
+    for first, stop in split(starts.size, pieces, rows * count):
+        parts = split(stop - first, count, rows)
+        for begin, end in split(length, 1 + (stop - first) * length // (MOST_STEPS * count), 1):
+            run(
+                [
+                    partial(job, first + a, first + b, 1 + begin, 1 + end, *scratch[part], walks)
+                    for part, (a, b) in enumerate(parts)
+                ]
+            )
+            told.step(stop if end == length else first, starts.size)
     return walks
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from nkgraph import kernels
 from nkgraph.algorithms.manners import Progress, Report, thread_count
 from nkgraph.algorithms.memory import NEEDS, refuse_too_much, rows_bytes
-from nkgraph.algorithms.traversal import bfs, one_node
+from nkgraph.algorithms.traversal import one_node, search_from
 from nkgraph.algorithms.view import AnyGraph, Rows, View
 from nkgraph.dtypes import F64, I64, U32, U64
 from nkgraph.errors import GraphError
@@ -93,18 +93,12 @@ def sssp(
     view = View(graph, connection_type, direction, weight, weighted=True)
     start, count = one_node(view, source), thread_count(threads)
     refuse_too_much("sssp", NEEDS["sssp"](view))
+    told = Progress("sssp", progress)
     if view.forward.weights is None:
-        depths = bfs(
-            graph,
-            start,
-            connection_type=connection_type,
-            direction=direction,
-            threads=threads,
-            progress=progress,
-        ).depths
+        depths = search_from(view, start, count, told).depths
         return np.where(depths < 0, np.inf, depths.astype(np.float64))
     check_weights(view.forward, direction, count)
-    return _Steps.begin(view.forward, start, count).run(Progress("sssp", progress))
+    return _Steps.begin(view.forward, start, count).run(told)
 
 
 def check_weights(rows: Rows, direction: str, threads_: int) -> None:

@@ -106,14 +106,20 @@ def bfs(
     view = View(graph, connection_type, direction)
     start = one_node(view, source)
     refuse_too_much("bfs", NEEDS["bfs"](view))
-    search = _Search.begin(view, thread_count(threads))
-    told = Progress("bfs", progress)
+    return search_from(view, start, thread_count(threads), Progress("bfs", progress))
+
+
+def search_from(view: View, start: int, threads: int, told: Progress) -> BFS:
+    """Search a view from a node of it: ``bfs``, after its checks."""
+    search = _Search.begin(view, threads)
     search.add_source(start)
     while search.start < search.stop:
         search.step()
         told.step(search.reached, view.live_count)
-    if isinstance(graph, CSR) and not hasattr(graph, "_turned"):
-        graph._turned = None  # the next search of it finds rows against the edges worth building
+    if isinstance(view.graph, CSR) and not hasattr(view.graph, "_turned"):
+        view.graph._turned = (
+            None  # the next search of it finds rows against the edges worth building
+        )
     return BFS(search.depths, search.parents)
 
 

@@ -107,17 +107,20 @@ def walk(
     seed: np.uint64,
     start: int,
     stop: int,
+    step_start: int,
+    step_stop: int,
     keys: U64,
     slots: U64,
     walks: U32,
 ) -> None:
-    """Continue a range of walks from their first node to their end.
+    """Continue a range of walks by a range of steps; the first step is 1.
 
     Parameters
     ----------
     keys, slots : (GROUP,) uint64, scratch
     walks : (k, length + 1) uint32
-        Column 0 is given, the rest written: ``NO_NODE`` behind a node without targets.
+        Columns before the first step are given: column 0 is where walks start. Those of the steps
+        are written: ``NO_NODE`` behind a node without targets.
     """
     by = np.uint64(shift)
     base = mixed(seed + GOLDEN)
@@ -125,7 +128,7 @@ def walk(
         size = min(GROUP, stop - first)
         for i in range(size):
             keys[i] = mixed(base + np.uint64(first + i) * GOLDEN)
-        for step in range(1, walks.shape[1]):
+        for step in range(step_start, step_stop):
             for i in range(size):
                 prefetch(offsets, walks[first + i, step - 1])  # harmless where it is NO_NODE
             for i in range(size):
