@@ -1,4 +1,4 @@
-"""The shell face: ``nkgraph demo | import | export | info | query | verify | compact``.
+"""The shell face: ``nkgraph demo | import | export | info | query | run | …``, as ``--help`` lists.
 
 Each takes ``--json``.
 """
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias, TypedDict, cast
 
-from nkgraph import __version__
+from nkgraph import __version__, cli_run
 from nkgraph.errors import NkgraphError
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_info(commands)
     _add_query(commands)
+    cli_run.add(commands)
     _add_verify(commands)
     _add_compact(commands)
     return parser
