@@ -7,17 +7,19 @@
                                      is negative or NaN (their bits are then in the same order)
     compare_and_swap(array, index, expected, value)
                                      put ``value`` if ``expected`` stands there
+    give_way()                       let another thread have this core: for loops that wait
 
 What a thread wrote before such a step is seen by one that takes a step at the same place later; all
 else for certain only after the kernels have returned. Indexes are not checked, and the array is
 contiguous and aligned.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from nkgraph.dtypes import F64, I64, U32, U64
@@ -77,6 +79,20 @@ def type_compare_and_swap(
     return item(array, types.uint64, item, item), codegen
 
 
+def type_give_way(typing: Any) -> Signature:
+    """Type and code of ``give_way``."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if os.name == "posix":
+            yields = ir.FunctionType(ir.IntType(32), [])
+            insert: Any = cgutils.get_or_insert_function  # numba has no types
+            function = insert(builder.module, yields, "sched_yield")
+            builder.call(function, [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
 fetch_add = cast(Callable[[Array, Position, Any], Any], intrinsic(type_fetch_add))
 fetch_or = cast(Callable[[Array, Position, Any], Any], intrinsic(type_fetch_or))
 fetch_and = cast(Callable[[Array, Position, Any], Any], intrinsic(type_fetch_and))
@@ -84,3 +100,4 @@ fetch_min = cast(Callable[[Array, Position, Any], Any], intrinsic(type_fetch_min
 compare_and_swap = cast(
     Callable[[Array, Position, Any, Any], Any], intrinsic(type_compare_and_swap)
 )
+give_way = cast(Callable[[], None], intrinsic(type_give_way))

@@ -23,7 +23,7 @@ import numpy as np
 
 from nkgraph.dtypes import F64, I64, U32
 from nkgraph.kernels._jit import kernel
-from nkgraph.kernels.atomics import fetch_add
+from nkgraph.kernels.atomics import fetch_add, give_way
 from nkgraph.kernels.intrinsics import prefetch
 
 BLOCK = 1024
@@ -31,6 +31,8 @@ BLOCK = 1024
 AHEAD = 128
 """Slots between a prefetch and its use."""
 AHEAD_U64 = np.uint64(AHEAD)
+LOOKS = 1000
+"""How often a thread looks whether a round is open before it gives way to others each time."""
 ZERO, ONE, TWO, THREE, FOUR = (np.uint64(number) for number in range(5))
 
 
@@ -96,7 +98,11 @@ def sweep(
         turn = ticket // blocks
         block = ticket - turn * blocks
         opened = fetch_add(marks, ROUND, 0)
+        looks = 0
         while opened < turn and opened < marks[LAST]:
+            looks += 1
+            if looks > LOOKS:  # who is waited for may be waiting for this core
+                give_way()
             opened = fetch_add(marks, ROUND, 0)
         if turn >= marks[LAST]:
             return
