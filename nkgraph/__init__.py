@@ -32,6 +32,7 @@ from nkgraph.errors import (
 )
 
 if TYPE_CHECKING:
+    from nkgraph import plots as plots
     from nkgraph.algorithms.betweenness import betweenness as betweenness
     from nkgraph.algorithms.components import connected_components as connected_components
     from nkgraph.algorithms.components import (
@@ -96,8 +97,12 @@ _HOMES = {
     "warmup": ("warm", "warmup"),
 }
 
+_MODULES = ("plots",)
+"""Modules that are names of their own, as ``nkgraph.plots``."""
+
 __all__ = [
     *_HOMES,
+    *_MODULES,
     "NO_NODE",
     "NkgraphError",
     "GraphError",
@@ -111,6 +116,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f"nkgraph.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'nkgraph' has no attribute {name!r}")
     module, attribute = _HOMES[name]

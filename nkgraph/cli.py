@@ -243,17 +243,36 @@ def _export(options: argparse.Namespace) -> dict[str, object]:
 def _add_info(commands: Commands) -> None:
     command = _command(commands, "info", "Say what a graph directory or a dump holds.")
     command.add_argument("path", help="a graph directory, or a dump")
+    command.add_argument("--plot", metavar="FILE", help="draw it, as .png, .svg or .pdf")
     command.set_defaults(run=_info)
 
 
 def _info(options: argparse.Namespace) -> dict[str, object]:
     from nkgraph.front import open_graph
 
+    if options.plot is not None:
+        _check_picture(options.plot)
     with open_graph(options.path) as graph:
         report = _summary(graph)
         if graph.format == "reddb":
             report["dump"] = _dump_summary(options.path)
+        if options.plot is not None:
+            from nkgraph import plots
+
+            plots.save_overview(graph, options.plot)
+            report["plot"] = options.plot
     return {"json": report, "text": _render_summary(report)}
+
+
+def _check_picture(path: str) -> None:
+    """Refuse what cannot be drawn before anything is read."""
+    from nkgraph.errors import GraphError
+    from nkgraph.interop.plots import check_picture
+
+    try:
+        check_picture(path)
+    except ImportError as error:
+        raise GraphError(str(error)) from None
 
 
 class _DumpSummary(TypedDict):
@@ -305,6 +324,8 @@ def _bytes_of(path: Path | None) -> int:
 
 
 def _render_summary(report: dict[str, object]) -> str:
+    from nkgraph import looks
+
     parts = "1 segment" if report["segments"] == 1 else f"{report['segments']} segments"
     dump = cast(_DumpSummary | None, report.get("dump"))
     what = f"{report['format']} directory, {parts}"
@@ -325,13 +346,9 @@ def _render_summary(report: dict[str, object]) -> str:
         assert isinstance(counts, dict)
         assert isinstance(properties, dict)
         lines.append(f"\n{title}: {len(counts)}")
-        shown = sorted(counts, key=lambda name: (-counts[name], name))
-        width = max(map(len, shown[:40]), default=0)
-        for name in shown[:40]:
-            held = ", ".join(properties[name])
-            lines.append(f"  {name:<{width}}  {counts[name]:>12,}  {held}".rstrip())
-        if len(shown) > 40:
-            lines.append(f"  … and {len(shown) - 40} more (--json lists all)")
+        lines += looks.type_lines(counts, 40, properties, " (--json lists all)")
+    if "plot" in report:
+        lines.append(f"\ndrawn: {report['plot']}")
     return "\n".join(lines)
 
 
@@ -350,14 +367,9 @@ def _render_dump(dump: _DumpSummary) -> list[str]:
 
 
 def _size(count: object) -> str:
-    value = float(count) if isinstance(count, int) else 0.0
-    if value < 1000:
-        return f"{value:.0f} bytes"
-    for unit in ("KB", "MB", "GB"):
-        value /= 1000
-        if value < 1000:
-            return f"{value:.1f} {unit}"
-    return f"{value / 1000:.1f} TB"
+    from nkgraph import looks
+
+    return looks.size(count if isinstance(count, int) else 0)
 
 
 # -- query ------------------------------------------------------------------------------------

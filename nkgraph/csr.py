@@ -138,8 +138,14 @@ class CSR:
         return self.targets.size
 
     def __repr__(self) -> str:
-        weighted = "" if self.weights is None else f", weights {self.weights.dtype}"
-        return f"CSR({self.node_count} nodes, {self.edge_count} edges{weighted})"
+        from nkgraph import looks
+
+        return looks.csr_grid(self).text()
+
+    def _repr_html_(self) -> str:
+        from nkgraph import looks
+
+        return looks.csr_grid(self).html()
 
     def neighbors(self, node: int) -> U32:
         """Give the targets of one node, (degree,) uint32, as a view.

@@ -290,6 +290,11 @@ class EdgeTable:
         return sum(table.count for table in self.tables.values())
 
     @property
+    def counted(self) -> bool:
+        """Whether the tables are made already."""
+        return self._tables is not None
+
+    @property
     def tables(self) -> dict[str, ConnectionTable]:
         """Connection types by name, in code point order."""
         if self._tables is None:

@@ -70,6 +70,11 @@ class NodeTable:
         return np.asarray(self.slots.field("flags", nodes) & 1 != 0)
 
     @property
+    def counted(self) -> bool:
+        """Whether the tables are made already."""
+        return self._tables is not None
+
+    @property
     def tables(self) -> dict[str, TypeTable]:
         """Node types by name, in code point order."""
         if self._tables is None:

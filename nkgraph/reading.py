@@ -161,13 +161,14 @@ class GraphReader:
         return dict(self._labels)
 
     def __repr__(self) -> str:
-        if self._closed:
-            return "<Graph, closed>"
-        where = "in memory" if self._root is None else f"{self._root} ({self.format})"
-        return (
-            f"<Graph {where}: {self.node_count:,} nodes of {len(self.node_types)} types, "
-            f"{self.edge_count:,} edges of {len(self.connection_types)} types>"
-        )
+        from nkgraph import looks
+
+        return looks.graph_text(self)
+
+    def _repr_html_(self) -> str:
+        from nkgraph import looks
+
+        return looks.graph_html(self)
 
     # -- looking up ---------------------------------------------------------------------------
 

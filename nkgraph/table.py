@@ -61,8 +61,14 @@ class Column:
         return len(self._column)
 
     def __repr__(self) -> str:
-        absent = 0 if self.valid is None else len(self) - int(np.count_nonzero(self.valid))
-        return f"<Column of {len(self)} {self.values.dtype}, {absent} absent>"
+        from nkgraph import looks
+
+        return looks.column_text(self)
+
+    def _repr_html_(self) -> str:
+        from nkgraph import looks
+
+        return looks.column_html(self)
 
 
 class Table:
@@ -112,6 +118,11 @@ class Table:
         return arrow.to_arrow(self).__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
-        lines = [f"<Table of {len(self)} rows>"]
-        lines += [f"  {name}: {column!r}" for name, column in self.columns.items()]
-        return "\n".join(lines)
+        from nkgraph import looks
+
+        return looks.table_grid(self, looks.WIDTH).text()
+
+    def _repr_html_(self) -> str:
+        from nkgraph import looks
+
+        return looks.table_grid(self, None).html()

@@ -126,7 +126,7 @@ def test_the_constructor_keeps_its_arrays():
     csr = CSR(OFFSETS, TARGETS, TARGETS, weights)
     assert csr.offsets is OFFSETS
     assert csr.weights is weights
-    assert repr(csr) == "CSR(2 nodes, 2 edges, weights int16)"
+    assert repr(csr).startswith("CSR(2 nodes, 2 edges, weights int16, ")
 
 
 @pytest.mark.parametrize("node", [-1, 2, 2**40])
