@@ -214,20 +214,83 @@ class CSR:
         nodes = np.arange(self.node_count, dtype=np.uint32)
         return np.repeat(nodes, np.diff(self.offsets))
 
-    def to_scipy(self) -> Any:
+    # -- other libraries ----------------------------------------------------------------------
+
+    def to_scipy(self, *, copy: bool = False) -> Any:
         """Give a ``scipy.sparse.csr_array`` of the weights, or of ones (float64).
 
-        Offsets and weights share memory with this CSR; targets become int64, as scipy wants
-        one signed index dtype for both. Parallel edges stay apart, and sum where scipy sums.
-        """
-        from scipy.sparse import csr_array
+        Parameters
+        ----------
+        copy : bool
+            Copy all arrays, so that they may be changed in place.
 
-        shape = (self.node_count, self.node_count)
-        data = np.ones(self.edge_count) if self.weights is None else self.weights
-        matrix = csr_array(shape, dtype=data.dtype)
-        matrix.data, matrix.indptr = data, self.offsets
-        matrix.indices = self.targets.astype(np.int64)
-        return matrix
+        Returns
+        -------
+        (n, n) csr_array
+            Parallel edges stay apart, and add up where scipy adds; rows are not sorted by target.
+
+        Notes
+        -----
+        scipy wants one signed index dtype. Up to 2**31 nodes and 2**31 - 1 edges that is int32:
+        targets and weights are shared and 4 bytes a node are allocated for the offsets; beyond
+        that offsets and weights are shared and the targets become int64. What is shared is
+        read-only, since scipy sorts and sums in place what it is given: where it says so, copy.
+
+        Examples
+        --------
+        >>> csr = CSR.from_edges([0, 0, 2], [1, 1, 0], weights=[1.5, 2.0, 3.0])
+        >>> csr.to_scipy().toarray().tolist()
+        [[0.0, 3.5, 0.0], [0.0, 0.0, 0.0], [3.0, 0.0, 0.0]]
+        """
+        from nkgraph.interop import scipy
+
+        return scipy.to_scipy(self, copy)
+
+    @classmethod
+    def from_scipy(cls, matrix: object) -> "CSR":
+        """Take a sparse matrix or array of scipy as weighted rows.
+
+        Parameters
+        ----------
+        matrix : (n, n) csr, csc or coo matrix or array
+            Entry (u, v) is an edge from u to v with that weight. Explicit zeros are edges, and
+            entries that come twice are parallel edges: nothing is summed.
+
+        Returns
+        -------
+        CSR
+            Edge ids are the positions of the entries in ``matrix.data``. Nothing is shared.
+
+        Raises
+        ------
+        GraphError
+            Not square, of another form, complex, or with indices out of range.
+
+        Examples
+        --------
+        >>> from scipy.sparse import coo_array
+        >>> csr = CSR.from_scipy(coo_array(([5, 7], ([0, 0], [1, 1])), shape=(2, 2)))
+        >>> csr.targets.tolist(), csr.weights.tolist()
+        ([1, 1], [5, 7])
+        """
+        from nkgraph.interop import scipy
+
+        return scipy.from_scipy(matrix)
+
+    def to_igraph(self) -> Any:
+        """Give a directed ``igraph.Graph``: edge attributes "edge" and, if any, "weight"."""
+        from nkgraph.interop import igraph
+
+        return igraph.from_csr(self)
+
+    def to_networkit(self) -> Any:
+        """Give a directed ``networkit.Graph``, weighted if this is; weights become float64.
+
+        networkit adds up nothing: parallel edges and loops stay.
+        """
+        from nkgraph.interop import networkit
+
+        return networkit.from_csr(self)
 
 
 def expect(array: object, name: str, dtype: type | None, size: int | None = None) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +14,12 @@ from nkgraph.arguments import once
 from nkgraph.dtypes import U32
 from nkgraph.edges import Ends
 from nkgraph.errors import GraphError
+from nkgraph.interop import frames
 from nkgraph.nodes import as_ids
 from nkgraph.opening import open_path
 from nkgraph.reading import GraphReader
 from nkgraph.report import Finding, Report, warn
-from nkgraph.storage import generations, intake
+from nkgraph.storage import generations
 from nkgraph.storage.columns import AnyColumn
 from nkgraph.storage.kglite.names import Names, check_name, fnv1a
 from nkgraph.storage.kglite.node_columns import RESERVED
@@ -25,6 +27,8 @@ from nkgraph.verifying import verify
 
 Properties = Mapping[str, object] | None
 AnyProperties = Properties | Sequence[Properties]
+Frame = object
+"""A mapping of names to columns, a frame, or None: see ``nkgraph.interop.frames``."""
 
 
 class Graph(GraphReader):
@@ -52,7 +56,7 @@ class Graph(GraphReader):
     # -- changing -----------------------------------------------------------------------------
 
     def add_nodes(
-        self, node_type: str, ids: object, properties: Properties = None, titles: object = None
+        self, node_type: str, ids: object, properties: Frame = None, titles: object = None
     ) -> U32:
         """Add nodes of one type.
 
@@ -61,8 +65,10 @@ class Graph(GraphReader):
         node_type : str
         ids : (k,) integers or texts
             External ids, new and distinct within the type. Whole floats are integers.
-        properties : mapping of str to (k,) arrays or sequences, optional
-            None, NaT and masked entries are absent; NaN is a value.
+        properties : mapping of str to (k,) columns, or frame, optional
+            Arrays, sequences, or columns of pandas, polars or Arrow; or a frame of those, or of
+            anything else with ``__arrow_c_stream__``. None, NaT, masked and null entries are
+            absent; NaN is a value, in pandas too. An index is not looked at.
         titles : (k,) texts, optional
 
         Returns
@@ -78,24 +84,39 @@ class Graph(GraphReader):
             stored. Nothing is changed then.
         LimitError
             Node ids would pass 2**32 - 2.
+
+        Notes
+        -----
+        Values are copied; text of Arrow passes through no Python strings. What has no exact form
+        here (a timestamp finer than a second, a decimal, bytes, a time zone) is refused.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import nkgraph as nk
+        >>> towns = pd.DataFrame({"name": ["Bern", "Chur"], "height": [540, 593]})
+        >>> g = nk.Graph()
+        >>> nodes = g.add_nodes("Town", towns["name"], towns.drop(columns="name"))
+        >>> g.read_nodes("Town")["height"].values.tolist()
+        [540, 593]
         """
         return self._add_nodes(node_type, ids, properties, titles, known_new=False)
 
     def _add_nodes_unchecked(
-        self, node_type: str, ids: object, properties: Properties = None, titles: object = None
+        self, node_type: str, ids: object, properties: Frame = None, titles: object = None
     ) -> U32:
         """``add_nodes`` for ids that the caller knows to be new and distinct."""
         return self._add_nodes(node_type, ids, properties, titles, known_new=True)
 
     def _add_nodes(
-        self, node_type: str, given: object, properties: Properties, titles: object, known_new: bool
+        self, node_type: str, given: object, properties: Frame, titles: object, known_new: bool
     ) -> U32:
         self._check_writable()
         check_name(node_type, "node_type")
         column = external_ids.from_user(given, "ids")
         count = len(column)
         checked = self._columns(properties, count, RESERVED)
-        title_column = None if titles is None else intake.from_user(titles, count, "titles")
+        title_column = None if titles is None else frames.as_column(titles, count, "titles")
         if not count:
             return np.zeros(0, np.uint32)
         names = self._with_names([node_type, *checked])
@@ -105,7 +126,7 @@ class Graph(GraphReader):
         return nodes
 
     def add_edges(
-        self, connection_type: str, sources: object, targets: object, properties: Properties = None
+        self, connection_type: str, sources: object, targets: object, properties: Frame = None
     ) -> U32:
         """Add edges of one connection type.
 
@@ -114,7 +135,7 @@ class Graph(GraphReader):
         connection_type : str
         sources, targets : (k,) integers
             Node ids of live nodes.
-        properties : mapping of str to (k,) arrays or sequences, optional
+        properties : mapping of str to (k,) columns, or frame, optional
             As in ``add_nodes``.
 
         Returns
@@ -130,7 +151,8 @@ class Graph(GraphReader):
         LimitError
             Edge ids would pass 2**32 - 2.
         """
-        return self._add_edges([connection_type], None, sources, targets, properties)
+        columns = frames.as_mapping(properties)
+        return self._add_edges([connection_type], None, sources, targets, columns)
 
     def _add_edges_typed(
         self,
@@ -268,14 +290,15 @@ class Graph(GraphReader):
             self._edges.remove(array)
             self._adjacency.changed()
 
-    def update_nodes(self, nodes: object, properties: Mapping[str, object]) -> None:
+    def update_nodes(self, nodes: object, properties: Frame) -> None:
         """Set properties of nodes; None removes a value.
 
         Parameters
         ----------
         nodes : (k,) integers
             Node ids, each once.
-        properties : mapping of str to (k,) arrays or sequences
+        properties : mapping of str to (k,) columns, or frame
+            As in ``add_nodes``.
 
         Raises
         ------
@@ -295,7 +318,7 @@ class Graph(GraphReader):
             self._text_indexes.touch(table.name, rows, array[at], checked)
         self._names = names
 
-    def update_edges(self, edges: object, properties: Mapping[str, object]) -> None:
+    def update_edges(self, edges: object, properties: Frame) -> None:
         """Set properties of edges; None removes a value. See ``update_nodes``."""
         self._check_writable()
         array = self._distinct(self._edges.check(edges), "edges")
@@ -320,13 +343,13 @@ class Graph(GraphReader):
         return array
 
     def _columns(
-        self, properties: Properties, count: int, taken: Sequence[str] = ()
+        self, properties: Frame, count: int, taken: Sequence[str] = ()
     ) -> dict[str, AnyColumn]:
         checked = {}
-        for name, values in (properties or {}).items():
+        for name, values in (frames.as_mapping(properties) or {}).items():
             if check_name(name, "a property name") in taken:
                 raise GraphError(f"{name!r} names something else on disk: give it another name")
-            column = intake.from_user(values, count, f"properties[{name!r}]")
+            column = frames.as_column(values, count, f"properties[{name!r}]")
             checked[name] = column
         return checked
 
@@ -338,6 +361,28 @@ class Graph(GraphReader):
         for name in names:
             extended.intern(name)
         return extended
+
+    # -- other libraries ----------------------------------------------------------------------
+
+    def to_igraph(self, connection_type: str | None = None, weight: str | None = None) -> Any:
+        """Return a directed ``igraph.Graph`` whose vertex numbers are node ids.
+
+        Edges of one connection type if given, with the property ``weight``, which every edge must
+        have, as attribute "weight". Other attributes: "id" and "type" of vertices, which are None
+        where a node was removed, "edge" (the edge id) and "type" of edges.
+        """
+        from nkgraph.interop import igraph
+
+        return igraph.from_graph(self, connection_type, weight)
+
+    def to_networkit(self, connection_type: str | None = None, weight: str | None = None) -> Any:
+        """Return a directed ``networkit.Graph`` whose node numbers are node ids.
+
+        Arguments as of ``to_igraph``; networkit has no attributes, and lacks removed nodes too.
+        """
+        from nkgraph.interop import networkit
+
+        return networkit.from_graph(self, connection_type, weight)
 
     # -- files --------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from nkgraph.dtypes import I64, NO_NODE, U32, Bool
 from nkgraph.errors import GraphError
-from nkgraph.storage import columns, intake
+from nkgraph.interop import frames
+from nkgraph.storage import columns
 from nkgraph.storage.columns import AnyColumn, MixedColumn, TextColumn
 from nkgraph.storage.keys import IntKeys, TextKeys
 from nkgraph.storage.kglite.id_keys import integers_of, others_of
@@ -83,7 +84,7 @@ def from_user(ids: object, name: str) -> AnyColumn:
         return TextColumn(ids, None)
     if isinstance(ids, (str, int, float, np.generic)):
         ids = [ids]
-    return intake.from_user(ids, None, name)
+    return frames.as_column(ids, None, name)
 
 
 def checked_keys(column: AnyColumn, name: str) -> Keys:

@@ -27,6 +27,7 @@ from nkgraph.ingest_build import (
     Forced,
     IdSpace,
     Paths,
+    PathsOrFrame,
     Progress,
     TypeNames,
     as_ids,
@@ -38,7 +39,10 @@ from nkgraph.ingest_build import (
     run,
 )
 from nkgraph.ingest_columns import Dialect, Table, Want, first_text, split_line
+from nkgraph.ingest_frames import EdgeColumns
+from nkgraph.ingest_frames import read_edges as read_frame
 from nkgraph.ingest_tables import import_csv, looks_typed
+from nkgraph.interop import frames
 
 if TYPE_CHECKING:
     from nkgraph.graph import Graph
@@ -62,7 +66,7 @@ class _EdgeList:
 
 
 def import_edges(
-    files: Paths,
+    files: PathsOrFrame,
     path: str | PathLike[str] | None = None,
     *,
     delimiter: str | None = None,
@@ -75,12 +79,15 @@ def import_edges(
     node_type: str = "Node",
     connection_type: str = "EDGE",
 ) -> "Graph":
-    r"""Import edge lists: a line an edge.
+    r"""Import edge lists: a line, or a row of a frame, an edge.
 
     Parameters
     ----------
-    files : path or sequence of paths
-        Text, gzip or zstd. Blank lines, and lines that begin with # or %, are skipped.
+    files : path or sequence of paths, or frame
+        Text, gzip or zstd. Blank lines, and lines that begin with # or %, are skipped. A frame
+        is one of pandas, polars, Arrow, anything else with ``__arrow_c_stream__``, or a mapping
+        of names to arrays; its columns have names and types, so ``delimiter`` and ``header`` do
+        not go with it, and a text that spells an integer stays a text.
     path : path, optional
         Save the graph there, a new native directory, and open it. Without it: in memory.
     delimiter : str, optional
@@ -125,11 +132,22 @@ def import_edges(
     >>> graph = nk.import_edges(folder / "edges.tsv")
     >>> graph.node_count, graph.edge_count
     (3, 2)
+
+    >>> import pandas as pd
+    >>> roads = pd.DataFrame({"from": ["Bern", "Chur"], "to": ["Chur", "Visp"], "km": [241.0, 85]})
+    >>> graph = nk.import_edges(roads, source="from", target="to", weight="km")
+    >>> graph.ids(graph.nodes())
+    array(['Bern', 'Chur', 'Visp'], dtype=StringDType())
     """
-    paths = as_paths(files)
-    _check_delimiter(delimiter)
     if isinstance(properties, str):
         raise GraphError(f"properties: expected a sequence or a mapping, found {properties!r}")
+    if isinstance(files, Mapping) or frames.is_frame(files):
+        if delimiter is not None or header:
+            raise GraphError("delimiter and header are for files: a frame has named columns")
+        columns = EdgeColumns(source, target, type, weight, properties or ())
+        return run(lambda *_: read_frame(files, columns, node_type, connection_type), path)
+    paths = as_paths(files)
+    _check_delimiter(delimiter)
     form = _EdgeList(delimiter, header, source, target, type, weight, properties or ())
 
     def read(forced: Forced, progress: Progress) -> "Graph":
@@ -145,14 +163,15 @@ def import_edges(
 
 
 def import_triples(
-    files: Paths, path: str | PathLike[str] | None = None, node_type: str = "Entity"
+    files: PathsOrFrame, path: str | PathLike[str] | None = None, node_type: str = "Entity"
 ) -> "Graph":
     r"""Import triples, ``head TAB relation TAB tail`` a line; ids are texts, exactly as written.
 
     Parameters
     ----------
-    files : path or sequence of paths
-        Text, gzip or zstd; no comments, no quotes, blank lines are skipped.
+    files : path or sequence of paths, or frame
+        Text, gzip or zstd; no comments, no quotes, blank lines are skipped. Or a frame, as in
+        ``import_edges``, whose first three columns are texts.
     path : path, optional
         Save the graph there, a new native directory, and open it.
     node_type : str
@@ -172,6 +191,9 @@ def import_triples(
     >>> nk.import_triples(folder / "facts.tsv").connection_types
     {'chases': 1, 'eats': 1}
     """
+    if isinstance(files, Mapping) or frames.is_frame(files):
+        columns = EdgeColumns(0, 2, 1, None, (), text_ids=True)
+        return run(lambda *_: read_frame(files, columns, node_type, ""), path)
     paths = as_paths(files)
 
     def read(forced: Forced, progress: Progress) -> "Graph":

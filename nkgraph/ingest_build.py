@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from nkgraph.graph import Graph
 
 Paths: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
+PathsOrFrame: TypeAlias = object
+"""Paths, or a table: a mapping of names to columns, or a frame (``nkgraph.interop.frames``)."""
 Forced: TypeAlias = "frozenset[tuple[str, ...]]"
 """Keys of columns and id spaces that are text, because an earlier round found so."""
 
 
-def as_paths(files: Paths) -> list[Path]:
+def as_paths(files: object) -> list[Path]:
     """Return one path or a sequence of them as a list; each must exist."""
+    if not isinstance(files, (str, PathLike, Iterable)):
+        raise GraphError(f"files: expected paths or a frame, found a {type(files).__name__}")
     given = [files] if isinstance(files, (str, PathLike)) else list(files)
     paths = [Path(fspath(path)) for path in given]
     if not paths:

@@ -11,6 +11,7 @@ import numpy as np
 from nkgraph import ids, kernels
 from nkgraph.dtypes import I64, MAX_IDS, NODE_SLOT, TEXT, U32, U64, Bool
 from nkgraph.errors import FormatError, GraphError, LimitError, NotFoundError
+from nkgraph.interop import frames
 from nkgraph.storage import columns
 from nkgraph.storage.columns import AnyColumn
 from nkgraph.storage.records import Records
@@ -203,7 +204,7 @@ class NodeTable:
 
 def as_ids(values: object, limit: int, name: str, what: str) -> U32:
     """Return ids as a 1-d uint32 array, each an integer below ``limit``."""
-    array = np.atleast_1d(np.asarray(values))
+    array = np.atleast_1d(np.asarray(frames.as_numbers(values, name)))
     if array.ndim != 1:
         raise GraphError(f"{name} has {array.ndim} dimensions, not 1")
     if array.size == 0:

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nkgraph.dtypes import Bool
-from nkgraph.errors import NotFoundError
+from nkgraph.errors import GraphError, NotFoundError
 from nkgraph.storage import columns
 from nkgraph.storage.columns import AnyColumn
+
+if TYPE_CHECKING:
+    from nkgraph.interop.arrow import Mixed
 
 
 class Column:
@@ -93,26 +97,77 @@ class Table:
     def __iter__(self) -> Iterator[str]:
         return iter(self.columns)
 
-    def to_arrow(self) -> object:
-        """Return a ``pyarrow.Table``; fixed-width and text columns share memory."""
+    def with_rows(self, name: str = "row") -> "Table":
+        """Return the table with the node or edge ids as its first column, uint32.
+
+        Raises
+        ------
+        GraphError
+            There is a column of that name.
+
+        Examples
+        --------
+        >>> import nkgraph as nk
+        >>> g = nk.Graph()
+        >>> nodes = g.add_nodes("Person", ["ann", "bob"], {"age": [36, 41]})
+        >>> table = g.read_nodes("Person", ["id", "age"]).with_rows("node")
+        >>> list(table), table["node"].values.tolist()
+        (['node', 'id', 'age'], [0, 1])
+        """
+        if name in self.columns:
+            raise GraphError(f"the table has a column {name!r} already: give the ids another name")
+        ids = np.ascontiguousarray(self.rows, np.uint32)
+        rows = Column(columns.FixedColumn("uniqueid", ids, None))
+        return Table({name: rows, **self.columns}, self.rows)
+
+    def to_arrow(self, mixed: "Mixed" = "error") -> Any:
+        """Return a ``pyarrow.Table``; fixed-width and text columns share memory.
+
+        Parameters
+        ----------
+        mixed : {"error", "json"}
+            What to do with a column whose values have no Arrow type in common, such as numbers
+            beside texts: raise, or give each value as JSON text (dates in ISO 8601, NaN and
+            infinities as texts).
+
+        Raises
+        ------
+        GraphError
+            Such a column, by name; a table without columns.
+        ImportError
+            pyarrow is not installed; says which extra to install.
+
+        Notes
+        -----
+        Integers, floats, dates, timestamps and text are not copied; absent values cost a bit a
+        row; booleans are packed. Only lists, maps and mixtures pass through Python objects. The
+        types: ``nkgraph.interop.arrow``.
+        """
         from nkgraph.interop import arrow
 
-        return arrow.to_arrow(self)
+        return arrow.to_arrow(self, mixed)
 
-    def to_pandas(self) -> object:
-        """Return a ``pandas.DataFrame`` of Arrow-backed columns, absent values as NA."""
+    def to_pandas(self, mixed: "Mixed" = "error") -> Any:
+        """Return a ``pandas.DataFrame`` of Arrow-backed columns, absent values as NA.
+
+        As ``to_arrow``, whose memory it shares.
+        """
         from nkgraph.interop import arrow
 
-        return arrow.to_pandas(self)
+        return arrow.to_pandas(self, mixed)
 
-    def to_polars(self) -> object:
-        """Return a ``polars.DataFrame``."""
+    def to_polars(self, mixed: "Mixed" = "error") -> Any:
+        """Return a ``polars.DataFrame``; as ``to_arrow``. Polars copies text, not numbers."""
         from nkgraph.interop import arrow
 
-        return arrow.to_polars(self)
+        return arrow.to_polars(self, mixed)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Export the table through the Arrow C stream interface."""
+        """Export the table through the Arrow C stream interface; as ``to_arrow``.
+
+        What DuckDB, polars, pyarrow, pandas and others call when they are given the table:
+        ``duckdb.sql("SELECT * FROM table")``, ``polars.DataFrame(table)``.
+        """
         from nkgraph.interop import arrow
 
         return arrow.to_arrow(self).__arrow_c_stream__(requested_schema)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nkgraph.errors import FormatError, GraphError
+from nkgraph.interop import frames
 from nkgraph.storage import columns, intake, values
 from nkgraph.storage.columns import FixedColumn, MixedColumn, TextColumn
 from nkgraph.storage.kglite import edge_properties
@@ -310,7 +311,7 @@ MOMENT = datetime.datetime(2020, 1, 1, 2)
     ],
 )  # fmt: skip
 def test_given_values(given, kind, want):
-    column = intake.from_user(given, len(want), "x")
+    column = frames.as_column(given, len(want), "x")
     assert column.kind == kind
     found, valid = columns.to_user(column)
     shown = [v if valid is None or valid[i] else None for i, v in enumerate(found.tolist())]
@@ -384,6 +385,34 @@ def test_unique_ids_widen_when_joined_with_integers():
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        ("2020-02-29", datetime.date(2020, 2, 29)),
+        ("2020-02", datetime.date(2020, 2, 1)),
+        ("20000-01-01", np.datetime64("20000-01-01")),
+        ("-0044-03-15", np.datetime64("-0044-03-15")),
+        ("-10044-03-15", np.datetime64("-10044-03-15")),
+        ("2020-02-29T01:02", datetime.datetime(2020, 2, 29, 1, 2)),
+        ("2020-02-29T01:02:03.000000000", datetime.datetime(2020, 2, 29, 1, 2, 3)),
+        ("2020-02-29T01:02:03.000004000", datetime.datetime(2020, 2, 29, 1, 2, 3, 4)),
+        ("2020-02-29T01:02:03.5", datetime.datetime(2020, 2, 29, 1, 2, 3, 500000)),
+        ("20000-01-01T00:00:00", "20000-01-01T00:00:00"),
+        ("NaT", None),
+    ],
+)
+def test_numpys_moments_in_lists_never_become_counts(given, want):
+    """``np.datetime64.item`` gives nanoseconds, and days of far years, as integers."""
+    (found,) = columns.to_user(intake.from_user([[np.datetime64(given)], ["x"]], 2, "x"))[0][0]
+    assert (type(found), found) == (type(want), want)
+
+
+@pytest.mark.parametrize("given", [np.datetime64(1, "ns"), np.timedelta64(1, "ns")])
+def test_numpys_moments_that_have_no_form(given):
+    with pytest.raises(GraphError, match=r"x: row 0: .* cannot be stored"):
+        intake.from_user([[given]], 1, "x")
+
+
 def test_deep_and_damaged_nested_values_are_nkgraphs_errors():
     def nested(depth):
         return struct.pack("<IQ", 13, 1) * depth + struct.pack("<I", 7)
@@ -415,4 +444,4 @@ def test_nulls_and_time_zones_of_others():
     moment = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     for zoned in (pl.Series([moment]), pd.Series([moment]), pa.array([moment])):
         with pytest.raises(GraphError, match="time zone"):
-            intake.from_user(zoned, 1, "x")
+            frames.as_column(zoned, 1, "x")

@@ -140,6 +140,6 @@ def test_to_scipy_shares_memory_and_multiplies():
     matrix = csr.to_scipy()
     assert matrix.toarray().tolist() == [[0, 3.5, 0], [0, 0, 0], [3, 0, 0]]
     assert np.shares_memory(matrix.data, csr.weights)
-    assert np.shares_memory(matrix.indptr, csr.offsets)
+    assert np.shares_memory(matrix.indices, csr.targets)
     assert (matrix @ np.ones(3)).tolist() == [3.5, 0, 3]
     assert CSR.from_edges([0], [1]).to_scipy().toarray().tolist() == [[0, 1], [0, 0]]

@@ -10,7 +10,8 @@ import nkgraph
 
 PACKAGE = Path(nkgraph.__file__).parent
 LEAVES = {f"nkgraph.{name}" for name in ("arguments", "arrays", "dtypes", "errors", "threads")}
-HEAVY = ("numba", "zstandard", "scipy", "pandas", "pyarrow", "polars", "networkx", "matplotlib")
+HEAVY = ("numba", "zstandard", "scipy", "pandas", "pyarrow", "polars", "duckdb", "igraph",
+         "networkit", "networkx", "matplotlib")  # fmt: skip
 
 
 @cache

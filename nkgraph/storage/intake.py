@@ -1,4 +1,7 @@
-"""What users give for a column: arrays, masked arrays, sequences, frames' columns."""
+"""What users give for a column: arrays, masked arrays, sequences, pandas columns over NumPy.
+
+Columns of other libraries come to this form in ``nkgraph.interop.frames``.
+"""
 
 import datetime
 from collections.abc import Callable
@@ -25,7 +28,7 @@ def from_user(data: object, length: int | None, name: str) -> AnyColumn:
 
     Parameters
     ----------
-    data : array, masked array, sequence, TextArray, or a column of a frame
+    data : array, masked array, sequence, TextArray, stored column, or a pandas column over NumPy
         None, NaT, masked and null entries are absent; NaN among floats is a value.
     length : int or None
         Rows that must be there.
@@ -90,12 +93,6 @@ def _as_array(data: object, name: str) -> tuple[np.ndarray, Bool | None]:
             if getattr(data, "dtype", None) in (np.float64, np.float32, np.float16):
                 return np.asarray(data), None
             return np.asarray(data.astype(object)), nulls  # type: ignore[attr-defined]  # as above
-        return np.asarray(data), None
-    if hasattr(data, "is_null") and hasattr(data, "to_numpy"):  # pyarrow, polars
-        nulls = np.asarray(data.is_null())
-        if nulls.any():
-            listed = data.to_pylist() if hasattr(data, "to_pylist") else data.to_list()  # type: ignore[attr-defined]  # arrow or polars
-            return _object_array(listed), None
         return np.asarray(data), None
     if hasattr(data, "__array__"):
         return np.asarray(data), None
@@ -247,10 +244,6 @@ def _from_nested(array: np.ndarray, nulls: Bool | None, name: str, rows: I64 | N
 def _encode(value: object, row: int, name: str) -> bytes:
     encode: Callable[[object], bytes] = kinds.encode
     try:
-        if isinstance(value, np.datetime64):
-            if np.isnat(value):
-                return encode(None)
-            value = value.item()
         return encode(value)
     except UnicodeEncodeError:
         raise GraphError(f"{name}: row {row} holds a lone surrogate") from None

@@ -14,7 +14,7 @@ import numpy as np
 
 from nkgraph import kernels
 from nkgraph.arrays import read_only
-from nkgraph.dtypes import I64, U8, U64
+from nkgraph.dtypes import I64, U8, U64, Bool
 from nkgraph.errors import FormatError
 from nkgraph.storage.text import TextArray
 
@@ -36,6 +36,10 @@ class Duration(NamedTuple):
     months: int
     days: int
     seconds: int
+
+
+DURATIONS = np.dtype([("months", "<i4"), ("days", "<i4"), ("seconds", "<i8")])
+POINTS = np.dtype([("latitude", "<f8"), ("longitude", "<f8")])
 
 
 class Values:
@@ -91,6 +95,14 @@ class Values:
         kernels.values.text_bytes(self.words, self.heap, offsets, data)
         return TextArray(offsets, data)
 
+    def records(self, dtype: np.dtype) -> np.ndarray:
+        """Return the payloads of rows that are all of one fixed width, ``dtype``; (n,)."""
+        at = self.words.astype(np.int64)[:, None] + np.arange(dtype.itemsize)
+        if at.size and int(at[:, -1].max()) >= self.heap.size:
+            raise AssertionError("values were walked when they were read")
+        records: np.ndarray = self.heap[at].view(dtype).reshape(len(self))
+        return records
+
     def sizes(self, extra: int = 0) -> I64:
         """Return the encoded size of each row, (n,), with ``extra`` bytes more."""
         sizes = np.zeros(len(self), np.int64)
@@ -111,6 +123,15 @@ class Values:
 
 def _stack() -> I64:
     return np.zeros(kernels.values.STACK_SIZE, np.int64)
+
+
+def from_durations(records: np.ndarray, valid: Bool | None) -> Values:
+    """Make values of (n,) ``DURATIONS``, null where not valid."""
+    tags = np.full(records.size, DURATION, np.uint8)
+    words = np.arange(records.size, dtype=np.uint64) * np.uint64(DURATIONS.itemsize)
+    if valid is not None:
+        tags[~valid], words[~valid] = NULL, 0
+    return Values(tags, words, np.ascontiguousarray(records, DURATIONS).view(np.uint8))
 
 
 def from_texts(text: TextArray, tag: int) -> Values:
@@ -303,7 +324,9 @@ def encode(value: object, depth: int = 0) -> bytes:
     """
     if depth > kernels.values.MAX_DEPTH - 8:
         raise TypeError("nested too deeply")
-    if isinstance(value, np.generic):
+    if isinstance(value, np.datetime64):
+        return _encode_moment(value)
+    if isinstance(value, np.generic) and not isinstance(value, np.timedelta64):
         value = value.item()
     if value is None:
         return _pack("<I", NULL)
@@ -324,6 +347,32 @@ def encode(value: object, depth: int = 0) -> bytes:
     if isinstance(value, datetime.date):
         return _pack("<I", DATE) + _text(value.isoformat())
     return _encode_nested(value, depth)
+
+
+def _encode_moment(value: np.datetime64) -> bytes:
+    """Encode what ``item`` may give as a bare count: years out of range, and fine units."""
+    if np.isnat(value):
+        return encode(None)
+    unit = np.datetime_data(value.dtype)[0]
+    if unit in ("Y", "M", "W", "D"):
+        day = value.astype("datetime64[D]")
+        return encode(day.item()) if isinstance(day.item(), datetime.date) else _far_date(str(day))
+    seconds = value.astype("datetime64[s]")
+    moment = seconds if seconds == value else value
+    if moment is value and unit not in ("ms", "us"):
+        moment = value.astype("datetime64[us]")
+        if moment != value:
+            raise TypeError(f"datetime64 {value}, finer than a microsecond,")
+    if isinstance(moment.item(), datetime.datetime):
+        return encode(moment.item())
+    return _pack("<I", TIMESTAMP) + _text(str(moment))
+
+
+def _far_date(spelled: str) -> bytes:
+    """Encode a date whose year has a sign."""
+    year, month, day = spelled.removeprefix("-").split("-")
+    sign = "-" if spelled.startswith("-") else "+"
+    return _pack("<I", DATE) + _text(f"{sign}{int(year):04}-{month}-{day}")
 
 
 def _encode_nested(value: object, depth: int) -> bytes:
