@@ -68,7 +68,7 @@ class Graph(GraphReader):
         properties : mapping of str to (k,) columns, or frame, optional
             Arrays, sequences, or columns of pandas, polars or Arrow; or a frame of those, or of
             anything else with ``__arrow_c_stream__``. None, NaT, masked and null entries are
-            absent; NaN is a value, in pandas too. An index is not looked at.
+            absent, and in pandas NaN, which elsewhere is a value. An index is not looked at.
         titles : (k,) texts, optional
 
         Returns

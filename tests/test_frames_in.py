@@ -238,10 +238,28 @@ def test_pandas_columns(given, kind, want):
 
 
 def test_nan_of_floats_is_a_value_and_null_is_not():
-    for floats in (pd.Series([math.nan]), pl.Series([math.nan]), pa.array([math.nan])):
+    for floats in (pl.Series([math.nan]), pa.array([math.nan]), np.array([math.nan])):
         column = frames.as_column(floats, 1, "x")
         assert column.valid is None
         assert math.isnan(column.data[0])
+
+
+def test_what_pandas_calls_missing_is_absent():
+    for series, kind in (
+        (pd.Series([1.5, None]), "float64"),
+        (pd.Series([1.5, math.nan], dtype="float32"), "float64"),
+        (pd.Series([1.5, math.nan], dtype=object), "float64"),
+        (pd.Index([1.5, math.nan]), "float64"),
+        (pd.Series(["a", math.nan], dtype=object), "text"),
+        (pd.DataFrame({"x": [1.5, pd.NA]}, dtype=object)["x"], "float64"),
+    ):
+        column = frames.as_column(series, 2, "x")
+        assert column.kind == kind
+        assert listed(column)[1] is None
+        assert listed(column)[0] in (1.5, "a")
+    g = nk.Graph()
+    with pytest.raises(GraphError, match="row 1 has no id"):
+        g.add_nodes("N", pd.Series([1.0, None]))
 
 
 def test_pandas_needs_no_arrow(monkeypatch):

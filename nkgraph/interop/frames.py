@@ -129,6 +129,12 @@ def _from_pandas(data: PandasData, name: str) -> object:
     if hasattr(dtype, "numpy_dtype") and getattr(dtype, "na_value", None) is pandas.NA:
         values = array.to_numpy(dtype=dtype.numpy_dtype, na_value=0)
         return np.ma.MaskedArray(values, np.asarray(array.isna()))
+    if dtype.kind in "fO":  # there pandas has no other way to say that a value is missing
+        missing = np.asarray(pandas.isna(array))
+        if missing.any():
+            values = np.array(data)
+            values[missing] = None if dtype.kind == "O" else 0
+            return values if dtype.kind == "O" else np.ma.MaskedArray(values, missing)
     return data
 
 
