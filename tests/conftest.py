@@ -1,5 +1,6 @@
 """Shared fixtures: where the data lies, and a Hypothesis profile for code that compiles."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("nkgraph")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """All cores for the whole suite; for files that were named, this process alone."""
+    whole = [Path(argument).resolve() for argument in config.args] == [Path(__file__).parent]
+    return (os.cpu_count() or 1) if whole else 0
 
 
 @pytest.fixture(scope="session")
