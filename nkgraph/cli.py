@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias, TypedDict, cast
 
-from nkgraph import __version__, cli_run
+from nkgraph import __version__, cli_run, cli_warmup
 from nkgraph.errors import NkgraphError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_run.add(commands)
     _add_verify(commands)
     _add_compact(commands)
+    cli_warmup.add(commands)
     return parser
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from nkgraph import kernels, threads
+from nkgraph.arrays import read_only
 from nkgraph.dtypes import F64, I64, U8, Bool
 from nkgraph.errors import FormatError
 from nkgraph.storage.textfile import read_blocks
@@ -362,7 +363,8 @@ class _Fields:
         if values.valid is not None:
             place = int(values.valid.argmin())
         if values.kind == "text" and not nan_words:
-            first = kernels.parse.find_no_id(values.data.offsets, values.data.data)
+            texts = values.data
+            first = kernels.parse.find_no_id(read_only(texts.offsets), read_only(texts.data))
             place = first if place < 0 else min(place, first)
         if place < 0:
             return -1

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from nkgraph import ids, kernels
+from nkgraph.arrays import read_only
 from nkgraph.dtypes import I64, MAX_IDS, NODE_SLOT, TEXT, U32, U64, Bool
 from nkgraph.errors import FormatError, GraphError, LimitError, NotFoundError
 from nkgraph.interop import frames
@@ -250,7 +251,7 @@ def _native_groups(stored: StoredGraph) -> Groups:
 
 def _scanned_groups(stored: StoredGraph) -> Groups:
     slots = Records(NODE_SLOT, [segment.slots for segment in stored.segments]).whole()
-    words = slots.view("<u8").reshape(-1, 2)
+    words = read_only(slots.view("<u8").reshape(-1, 2))
     hashes = candidate_hashes(stored)
     counts = np.zeros(hashes.size, np.int64)
     node = kernels.codes.count_slots(words, hashes, 0, words.shape[0], counts)

@@ -45,7 +45,7 @@ def warmup(*, report: Hear | None = None) -> "list[Compiled]":
     Returns
     -------
     list of Compiled
-        In the order in which they got ready: ``name``, as "csr.fill_rows"; ``seconds``; and
+        In the order in which they got ready: ``name``, as "csr.count_buckets"; ``seconds``; and
         ``cached``, whether it came from the cache. Kernels that this process has used before are
         not among them. A kernel comes twice if it is compiled for two kinds of arrays.
 
@@ -371,6 +371,10 @@ def _algorithms(folder: Path) -> None:
         for graph in (made, mapped, made.csr()):
             for call in _calls():
                 call(graph)
+    from nkgraph.algorithms.traversal import bfs
+
+    sources, targets = rng.integers(0, NODES, (2, MANY), dtype=np.uint32)
+    bfs(CSR.from_edges(sources, targets, NODES), 0, threads=2)  # enough edges to share
 
 
 def _calls() -> "Iterator[Callable[[object], object]]":
@@ -417,6 +421,57 @@ GIVEN: dict[str, object] = {
 """Arguments of algorithms by name, where they have no default."""
 SHORTER = {"samples"}
 """Those that are given in any case: they make a call short."""
+
+
+def _by_types(_: Path) -> None:
+    """What is met in files of other engines, in damaged ones, and in very large graphs only."""
+    for name, arguments in RARE:
+        kernels.compiling.compile_for(name, arguments)
+
+
+ENTITIES = "uint8[] int64[] int64"
+PROPERTIES = "uint8[] uint8[] uint64 uint64 uint64 int64 uint64[,]!"
+RARE: tuple[tuple[str, str], ...] = (
+    # a dump's metadata, references, further columns and texts
+    ("dump_columns.fill_slots", "int64[,]! int64 int64[]!"),
+    ("dump_parts.count_references", f"{ENTITIES} int8[] int64[]!"),
+    ("dump_parts.list_references", f"{ENTITIES} int8[] uint64[,]! int64[,]!"),
+    ("dump_parts.list_section", "uint8[] int64 uint64[,]! int64[,]!"),
+    ("dump_parts.read_tails", f"{ENTITIES} int8[] int64 uint64[,]!"),
+    ("dump_parts.text_spans", f"{ENTITIES} int64 int64[]! int64[]!"),
+    # integer ids that leave no table by position
+    ("keys.find_ints", "int64[]! int64 int64[] int64 int64 int64[]!"),
+    ("keys.insert_ints", "int64[]! int64 int64[]! int64 int64[] int64[]!"),
+    ("keys.rehash", "int64[]! int64 int64 int64[]!"),
+    ("parse.find_no_id", "int64[] uint8[]"),
+    # databases of SparrowDB
+    ("relations.join_delta", f"uint32[,] uint32 uint32 uint32 {PROPERTIES}"),
+    ("relations.join_keys", "uint64[,] uint64 uint64 uint64[]!"),
+    ("relations.join_rows", f"uint64[] uint64[] {PROPERTIES}"),
+    ("relations.select_properties", "uint32[,] uint32 uint64[]! uint64[]! uint32[]!"),
+    ("walk.count_entries", "uint8[] int64[]!"),
+    ("walk.list_entries", "uint8[] uint16[]! int64[]! int64[]!"),
+    ("walk.count_further_labels", "uint8[] int64[] int64[]"),
+    ("walk.list_further_labels", "uint8[] int64[] uint16[]! uint32[]! uint16[]!"),
+    ("walk.fill_crc_table", "uint32 uint32[]!"),
+    ("walk.walk_log", "uint8[] int64 uint32[] int64[]! int64[,]! int64[]!"),
+    ("words.force_ints", "uint64[] bool[] int64[]!"),
+    # directories of kglite
+    ("codes.select_incident", "uint64[,] uint8[] uint32[]!"),
+    ("slots.bag_keys", "uint64[] uint8[] uint64[]! int64"),
+    ("slots.bag_texts", "uint64[] uint8[] int64[]!"),
+    ("slots.copy_behind", "uint64[] uint8[] int64[]! uint8[]! int64"),
+    ("slots.read_bags", "uint64[] uint8[] uint64 uint8[]! uint64[]! int64[]!"),
+    ("values.read_pairs", "uint8[] int64 int64 uint8[]! uint64[]! uint32[]! int64[]! int64[]!"),
+    ("words.to_values", "uint64[] bool[] uint8[] uint8[]! uint64[]! uint8[]!"),
+    # many segments with removed or many kinds of edges
+    ("stitch.find_removed", "int64[,] int64[] int64 int64 uint8[]!"),
+    ("stitch.move_rows", "int64 int64 int64 int64[]!"),
+    ("stitch.rank_edges", "uint64[,] uint64 uint64[]! uint32[]! int64 int64 uint8[]!"),
+    ("search.take_found", "uint32[] int64[] uint32[]!"),
+    ("search.take_found", "uint8[] int64[] uint32[]!"),
+)
+"""Kernels that no other stage calls, and their arguments, see ``compile_for``."""
 STAGES: tuple[Callable[[Path], None], ...] = (
     _rows,
     _graph,
@@ -424,4 +479,5 @@ STAGES: tuple[Callable[[Path], None], ...] = (
     _dumps,
     _store,
     _algorithms,
+    _by_types,
 )

@@ -27,6 +27,7 @@ from perf import (
     bench_text_index,
     bench_traversal,
     bench_triangles,
+    bench_warmup,
 )
 from perf.harness import Limit, Result, Row, Scale, better, losses, run_rows, write_json
 
@@ -51,6 +52,7 @@ STAGES = (
     bench_cores,
     bench_labels,
     bench_betweenness,
+    bench_warmup,
 )
 BASELINE = Path(__file__).with_name("baseline.json")
 

@@ -2,7 +2,7 @@
 
 Ours are float64, in place on a mapped graph in the rows that say so; GAP's are float32. Rows
 against the edges are there before the clock starts, as they are for GAP. Each side is the best of
-as many trials in turn. The first call in a fresh process is a limit.
+as many trials in turn. For the first call in a fresh process see ``bench_warmup``.
 """
 
 from collections.abc import Iterator
@@ -16,20 +16,10 @@ from nkgraph.dtypes import F64
 from nkgraph.front import open_graph
 from nkgraph.graph import Graph
 from perf import gap, graphs
-from perf.bench_open import starting
-from perf.harness import Call, Clocked, Limit, Row, Scale, timed
+from perf.harness import Call, Clocked, Row, Scale, timed
 
 ROUNDS = 20
 TRIALS = 3
-FIRST = """
-import sys, time
-start = time.perf_counter()
-import nkgraph as nk
-from nkgraph.algorithms.pagerank import pagerank
-with nk.open(sys.argv[1]) as g:
-    pagerank(g)
-print(time.perf_counter() - start)
-"""
 
 
 @cache
@@ -78,7 +68,7 @@ def against_scipy(kind: str, scale: int) -> tuple[Call, Call]:
     return ours, by_scipy
 
 
-def rows(scale: Scale) -> Iterator[Row | Limit]:
+def rows(scale: Scale) -> Iterator[Row]:
     """Give the rows of this stage."""
     top = scale.node_count.bit_length() - 1
     for kind in ("rmat", "uniform"):
@@ -89,4 +79,3 @@ def rows(scale: Scale) -> Iterator[Row | Limit]:
         yield Row(f"pagerank {kind} {top} scipy", partial(against_scipy, kind, top), 0.6, 0.35)
         mapped.cache_clear()
         graphs.forget()
-    yield Limit("pagerank: first call", partial(starting, FIRST, True), 1.5)

@@ -12,13 +12,13 @@ of its hash there. Removed records (dead slots, tombstoned endpoints) are passed
 import numpy as np
 
 from nkgraph.dtypes import I64, U8, U32, U64
-from nkgraph.kernels._jit import kernel
+from nkgraph.kernels._jit import kernel, kernel_step
 
 _TOMBSTONE = np.uint64(0xFFFFFFFF)
 _ALIVE = np.uint64(1 << 32)
 
 
-@kernel
+@kernel_step
 def find_code(hashes: U64, value: np.uint64) -> int:
     """Return the position of ``value`` in ``hashes``, or -1."""
     low, high = 0, hashes.size

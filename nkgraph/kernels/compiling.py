@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NamedTuple, TypeAlias
 
-from numba.core import event
+from numba.core import event, types
 
 
 class Compiled(NamedTuple):
     """A kernel that was made ready."""
 
     name: str
-    """Module and function, as ``csr.fill_rows``."""
+    """Module and function, as ``csr.count_buckets``."""
     seconds: float
     """Of compiling it, and what it calls; or of fetching it."""
     cached: bool
@@ -30,7 +30,7 @@ Hear: TypeAlias = Callable[[Compiled], object]
 
 
 def kernels() -> dict[str, Any]:
-    """Every kernel by module and name, as ``csr.fill_rows``; all kernel modules are imported.
+    """Every kernel by module and name, as ``csr.count_buckets``; all kernel modules are imported.
 
     Steps that are only compiled into kernels are not among them.
     """
@@ -48,7 +48,26 @@ def kernels() -> dict[str, Any]:
 
 def _is_step(dispatcher: Any) -> bool:
     options = dispatcher.targetoptions
-    return bool(options.get("forceinline")) or options.get("inline") == "always"
+    return bool(options.get("no_cpython_wrapper"))
+
+
+def compile_for(name: str, arguments: str) -> None:
+    """Compile a kernel, or fetch it from the cache, without calling it.
+
+    ``arguments`` are numba's names of scalars; ``uint8[]`` is an array that is read, ``uint8[]!``
+    one that is written, ``uint8[,]`` has two dimensions.
+    """
+    module, _, function = name.partition(".")
+    kernel = getattr(import_module(f"{__package__}.{module}"), function)
+    kernel.compile(tuple(map(_type_of, arguments.split())))
+
+
+def _type_of(argument: str) -> Any:
+    scalar, bracket, rest = argument.partition("[")
+    kind = getattr(types, "bool_" if scalar == "bool" else scalar)
+    if not bracket:
+        return kind
+    return types.Array(kind, 1 + rest.count(","), "C", readonly=not rest.endswith("!"))
 
 
 def _name(dispatcher: Any) -> str:

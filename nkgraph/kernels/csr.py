@@ -20,7 +20,7 @@ buckets is one thread's work.
 import numpy as np
 
 from nkgraph.dtypes import I64, U32, U64
-from nkgraph.kernels._jit import kernel
+from nkgraph.kernels._jit import kernel, kernel_step
 from nkgraph.kernels.intrinsics import prefetch_write
 
 ONE = np.uint64(1)
@@ -74,7 +74,7 @@ def scatter_edges(
         records[slot + ONE] = key
 
 
-@kernel
+@kernel_step
 def scan_counts(counts: U32) -> None:
     """Replace counts by their exclusive prefix sum."""
     total = np.uint32(0)
@@ -84,7 +84,7 @@ def scan_counts(counts: U32) -> None:
         total += count
 
 
-@kernel
+@kernel_step
 def count_rows(bucket: U64, rank_bits: np.uint64, first: int, ends: I64) -> None:
     """Write where each row of a bucket starts; ``ends[row]``, which filling moves to its end.
 
@@ -100,7 +100,7 @@ def count_rows(bucket: U64, rank_bits: np.uint64, first: int, ends: I64) -> None
         total += count
 
 
-@kernel
+@kernel_step
 def order_by_rank(
     bucket: U64, rank_bits: np.uint64, digit: np.uint64, counts: U32, order: U32, other: U32
 ) -> U32:

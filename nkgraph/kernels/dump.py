@@ -20,7 +20,7 @@ import numpy as np
 
 from nkgraph.dtypes import I8, I64, U8, U16, U64, Int
 from nkgraph.kernels import dump_steps as s
-from nkgraph.kernels._jit import lean, lean_inlined, lean_part
+from nkgraph.kernels._jit import lean, lean_inlined, lean_part, lean_step
 
 (
     NEXT, COLLECTIONS_LEFT, COLLECTION, ITEMS_LEFT, ROW, SECTION_AT, SECTION_COUNT, AUX_AT,
@@ -43,7 +43,7 @@ def _wide_text(data: U8, at: Int, stop: Int, limits: I64, note: I64) -> tuple[In
     return start, end
 
 
-@lean
+@lean_step
 def _target(data: U8, at: Int, stop: Int, limits: I64, note: I64) -> Int:
     if at >= stop:
         return s.fail(note, s.SHORT, at, 1, 0)
@@ -55,7 +55,7 @@ def _target(data: U8, at: Int, stop: Int, limits: I64, note: I64) -> Int:
     return at + 8 if stop - at >= 8 else s.fail(note, s.SHORT, at, 8, stop - at)
 
 
-@lean
+@lean_step
 def _plain_metadata(step: Int, data: U8, at: Int, stop: Int, limits: I64, note: I64) -> Int:
     """Walk a step of metadata that holds no other metadata."""
     if step == s.WIDE_TEXT:
@@ -74,7 +74,7 @@ def _plain_metadata(step: Int, data: U8, at: Int, stop: Int, limits: I64, note: 
     return s.walk_step(step, data, at, stop, limits, note)
 
 
-@lean
+@lean_step
 def _open_level(
     data: U8, at: Int, stop: Int, step: Int, limits: I64, stack: I64, level: Int, note: I64
 ) -> Int:
@@ -89,7 +89,7 @@ def _open_level(
     return at
 
 
-@lean
+@lean_step
 def walk_metadata(
     data: U8, at: Int, stop: Int, steps: I8, limits: I64, stack: I64, note: I64
 ) -> Int:
@@ -139,7 +139,7 @@ def walk_metadata(
 # -- entities -------------------------------------------------------------------------------------
 
 
-@lean
+@lean_step
 def _rare_step(
     step: Int, data: U8, at: Int, stop: Int, steps: I8, limits: I64, stack: I64, packed: I64,
     note: I64,
@@ -160,7 +160,7 @@ def _rare_step(
     return s.walk_step(step, data, at, stop, limits, note)
 
 
-@lean
+@lean_step
 def _embeddings(count: Int, data: U8, at: Int, stop: Int, limits: I64, note: I64) -> Int:
     for _ in range(count):
         if at >= 0:
@@ -174,7 +174,7 @@ def _embeddings(count: Int, data: U8, at: Int, stop: Int, limits: I64, note: I64
     return at
 
 
-@lean
+@lean_step
 def _references(
     row: Int, count: Int, data: U8, at: Int, stop: Int, steps: I8, limits: I64, note: I64
 ) -> Int:
@@ -185,7 +185,7 @@ def _references(
     return at
 
 
-@lean
+@lean_step
 def _linked(data: U8, at: Int, stop: Int, steps: I8, limits: I64, note: I64) -> Int:
     """Walk embeddings and references, of which there are mostly none."""
     note[s.FIELD] = s.F_EMBEDDINGS
@@ -200,7 +200,7 @@ def _linked(data: U8, at: Int, stop: Int, steps: I8, limits: I64, note: I64) -> 
     return at
 
 
-@lean
+@lean_step
 def _tail(data: U8, at: Int, stop: Int, steps: I8, limits: I64, note: I64) -> Int:
     """Walk what follows the sequence id, as far as the version has it and bytes remain."""
     if note[s.TAG_DATA] == limits[s.QUEUE_DATA] and steps[s.STEPS * s.QUEUE] != s.END:
@@ -300,7 +300,7 @@ def walk_entity(
     return at
 
 
-@lean
+@lean_step
 def _open_record(data: U8, at: Int, stop: Int, limits: I64, note: I64) -> tuple[Int, Int, Int]:
     """Read a record's length and head: where its entity starts and stops, and where it ends.
 
@@ -328,7 +328,7 @@ def _open_record(data: U8, at: Int, stop: Int, limits: I64, note: I64) -> tuple[
     return start + 8, start + 8 + size, end
 
 
-@lean
+@lean_step
 def _metadata_of(
     data: U8, behind: Int, end: Int, steps: I8, limits: I64, stack: I64, note: I64
 ) -> Int:
@@ -370,7 +370,7 @@ def _item(
 # -- the file -------------------------------------------------------------------------------------
 
 
-@lean
+@lean_step
 def _open_collection(data: U8, stop: Int, limits: I64, state: I64, parts: I64, note: I64) -> Int:
     """Read name and count of the next collection."""
     note[s.FIELD] = s.F_COLLECTION_NAME
@@ -409,7 +409,7 @@ def _clear(note: I64, limits: I64) -> None:
     note[s.KEY] = -1
 
 
-@lean
+@lean_step
 def _rest(data: U8, stop: Int, steps: I8, limits: I64, state: I64, note: I64) -> Int:
     """Walk what follows the collections, as far as it is there."""
     at = state[NEXT]

@@ -21,7 +21,7 @@ import numpy as np
 
 from nkgraph.dtypes import F64, I8, I32, I64, U8, U32, U64, Bool, Int
 from nkgraph.kernels import dump_steps as s
-from nkgraph.kernels._jit import lean, lean_inlined
+from nkgraph.kernels._jit import lean, lean_inlined, lean_step
 from nkgraph.kernels.dump_reads import (
     kind_at,
     length_at,
@@ -83,7 +83,7 @@ def _hash(data: U8, start: Int, stop: Int, owner: Int) -> np.uint64:
     return code ^ (code >> _32)
 
 
-@lean
+@lean_step
 def _intern(
     data: U8, start: Int, stop: Int, owner: Int, slots: I64, entries: I64, count: Int
 ) -> Int:
@@ -106,7 +106,7 @@ def _intern(
     return count
 
 
-@lean
+@lean_step
 def _begin(entries: I64, row: Int, start: Int, stop: Int, owner: Int, code: Int) -> None:
     for place in range(WIDTH):
         entries[row, place] = 0
@@ -127,7 +127,7 @@ def fill_slots(entries: I64, count: Int, slots: I64) -> None:
             slots[slot] = row + 1
 
 
-@lean
+@lean_step
 def _new_table(row: Int, edges: bool, tables: I64, columns: I64, state: I64) -> Int:
     """Take a type into use, which for edges needs a column of weights; -1 if there is no room."""
     if edges:
@@ -213,7 +213,7 @@ def _class_of(data: U8, at: Int, form: Int) -> Int:
     return IS_TIMESTAMP if value % 1000 == 0 else IS_OTHER
 
 
-@lean
+@lean_step
 def parse_id(data: U8, start: Int, stop: Int) -> tuple[np.uint64, bool]:
     """Read a decimal id as it is written: no sign, no zeros before it, 64 bits."""
     size = stop - start
@@ -233,7 +233,7 @@ def parse_id(data: U8, start: Int, stop: Int) -> tuple[np.uint64, bool]:
     return value, True
 
 
-@lean
+@lean_step
 def _survey_properties(
     data: U8, at: Int, row: Int, table: Int, edges: bool, steps: I8, forms: U8, slots: I64,
     tables: I64, columns: I64, state: I64,
@@ -353,7 +353,7 @@ def _i32_at(data: U8, at: Int) -> Int:
     return np.int64(np.int32(s.u32_at(data, at)))
 
 
-@lean
+@lean_step
 def _rare_word(data: U8, at: Int, form: Int, place: Int, words: I64, floats: F64) -> None:
     if form == DECIMAL:
         floats[place] = np.float64(np.int64(load_word(data, at))) / 10000.0

@@ -7,7 +7,7 @@ import numpy as np
 
 from nkgraph.dtypes import I8, I64, U8, U64, Int
 from nkgraph.kernels import dump_steps as s
-from nkgraph.kernels._jit import lean
+from nkgraph.kernels._jit import lean, lean_step
 from nkgraph.kernels.dump_reads import (
     entity_at,
     kind_at,
@@ -20,14 +20,14 @@ _ONE = np.uint32(0x3F800000)
 """1.0 as a float32."""
 
 
-@lean
+@lean_step
 def _skip_values(count: Int, data: U8, at: Int, steps: I8) -> Int:
     for _ in range(count):
         at = skip_value(data, at, steps)
     return at
 
 
-@lean
+@lean_step
 def _skip_step(step: Int, data: U8, at: Int, steps: I8) -> Int:
     """Return the byte behind one step of a kind, of data or of a tail."""
     if step > 0:
@@ -59,7 +59,7 @@ def _skip_step(step: Int, data: U8, at: Int, steps: I8) -> Int:
     return number_at(data, at)[1]
 
 
-@lean
+@lean_step
 def _skip_row(row: Int, data: U8, at: Int, steps: I8) -> Int:
     place = s.STEPS * row
     while steps[place] != s.END:
@@ -73,7 +73,7 @@ def _skip_row(row: Int, data: U8, at: Int, steps: I8) -> Int:
     return at
 
 
-@lean
+@lean_step
 def _links_at(data: U8, at: Int, steps: I8) -> Int:
     """Return where the count of references stands in the entity that begins at ``at``."""
     _, at = number_at(data, at)
@@ -89,7 +89,7 @@ def _links_at(data: U8, at: Int, steps: I8) -> Int:
     return at
 
 
-@lean
+@lean_step
 def _data_tag(data: U8, at: Int, steps: I8) -> Int:
     _, at = number_at(data, at)
     return s.byte_at(data, _skip_row(s.KINDS + s.byte_at(data, at), data, at + 1, steps))
@@ -151,7 +151,7 @@ def copy_spans(data: U8, starts: I64, stops: I64, offsets: I64, out: U8) -> None
 # -- metadata -------------------------------------------------------------------------------------
 
 
-@lean
+@lean_step
 def _skip_metadata(data: U8, at: Int, steps: I8, stack: I64) -> Int:
     """Return the byte behind a metadata value, whose tag is at ``at``."""
     level = np.int64(0)
@@ -227,7 +227,7 @@ def count_references(data: U8, places: I64, magic: Int, steps: I8, counts: I64) 
         counts[row] = length_at(data, at)[0]
 
 
-@lean
+@lean_step
 def _reference(data: U8, at: Int, own: bool, full: bool, place: Int, ids: U64, parts: I64) -> Int:
     source, behind = number_at(data, at)
     target, behind = number_at(data, behind)

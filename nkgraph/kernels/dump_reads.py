@@ -6,13 +6,13 @@ import numpy as np
 
 from nkgraph.dtypes import I8, U8, Int
 from nkgraph.kernels import dump_steps as s
-from nkgraph.kernels._jit import lean, lean_inlined
+from nkgraph.kernels._jit import lean_inlined, lean_step
 from nkgraph.kernels.intrinsics import load_word
 
 _ONES: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-@lean
+@lean_step
 def _long_number(data: U8, at: Int) -> tuple[np.uint64, Int]:
     value, shift = np.uint64(0), np.uint64(0)
     byte = np.uint64(128)
@@ -43,7 +43,7 @@ def length_at(data: U8, at: Int) -> tuple[Int, Int]:
     return np.int64(value & np.uint64(0xFFFFFFFF)), behind
 
 
-@lean
+@lean_step
 def _skip_rare(step: Int, data: U8, at: Int) -> Int:
     if step == s.FLOATS:
         size, at = length_at(data, at)

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from nkgraph.dtypes import I8, I64, U8, Int
-from nkgraph.kernels._jit import lean, lean_inlined
+from nkgraph.kernels._jit import lean_inlined, lean_step
 from nkgraph.kernels.intrinsics import load_word
 
 STEPS: Final = 8
@@ -111,7 +111,7 @@ def u32_at(data: U8, at: Int) -> Int:
     return low | high << 16
 
 
-@lean
+@lean_step
 def fail(note: I64, status: Int, at: Int, found: Int, left: Int) -> Int:
     """Take down what is wrong; return ``FAILED``."""
     note[STATUS], note[AT], note[FOUND], note[LEFT] = status, at, found, left
@@ -121,7 +121,7 @@ def fail(note: I64, status: Int, at: Int, found: Int, left: Int) -> Int:
 # -- numbers, text, bytes ------------------------------------------------------------------------
 
 
-@lean
+@lean_step
 def _long_varint(data: U8, at: Int, stop: Int, most: Int, note: I64) -> tuple[np.uint64, Int]:
     value = np.uint64(0)
     last = min(most, stop - at)
@@ -149,7 +149,7 @@ def read_varint(data: U8, at: Int, stop: Int, most: Int, note: I64) -> tuple[np.
     return _long_varint(data, at, stop, most, note)
 
 
-@lean
+@lean_step
 def _is_utf8(data: U8, at: Int, stop: Int) -> bool:
     while at < stop:
         first = byte_at(data, at)
@@ -275,7 +275,7 @@ def read_flag(data: U8, at: Int, stop: Int, note: I64) -> Int:
     return at + 1
 
 
-@lean
+@lean_step
 def walk_step(step: Int, data: U8, at: Int, stop: Int, limits: I64, note: I64) -> Int:
     """Walk one step that holds nothing further."""
     if step > 0:
@@ -316,7 +316,7 @@ def walk_step(step: Int, data: U8, at: Int, stop: Int, limits: I64, note: I64) -
     return fail(note, BAD_CODE, at, step, 0)
 
 
-@lean
+@lean_step
 def walk_steps(row: Int, data: U8, at: Int, stop: Int, steps: I8, limits: I64, note: I64) -> Int:
     """Walk a row of such steps."""
     place = STEPS * row
@@ -336,7 +336,7 @@ def walk_steps(row: Int, data: U8, at: Int, stop: Int, steps: I8, limits: I64, n
 # -- values ---------------------------------------------------------------------------------------
 
 
-@lean
+@lean_step
 def _packed(data: U8, at: Int, stop: Int, limits: I64, packed: I64, note: I64) -> Int:
     """Walk what is behind the code of a compressed value; keep the place of the code."""
     declared, behind = read_varint(data, at, stop, 5, note)
@@ -412,7 +412,7 @@ def walk_value(
             return at
 
 
-@lean
+@lean_step
 def walk_value_apart(
     data: U8, at: Int, stop: Int, steps: I8, limits: I64, stack: I64, packed: I64, note: I64
 ) -> Int:
@@ -445,7 +445,7 @@ def walk_properties(
     return at
 
 
-@lean
+@lean_step
 def walk_tags(data: U8, at: Int, stop: Int, limits: I64, note: I64) -> Int:
     """Walk pairs of texts, likewise."""
     note[FIELD] = F_TAGS

@@ -14,7 +14,7 @@ runs are counted; a second pass emits them.
 import numpy as np
 
 from nkgraph.dtypes import I64, U32, U64
-from nkgraph.kernels._jit import kernel
+from nkgraph.kernels._jit import kernel, kernel_step
 from nkgraph.kernels.csr import ONE, scan_counts
 from nkgraph.kernels.intrinsics import prefetch_write
 
@@ -63,7 +63,7 @@ def scatter_pairs(
         lows[slot] = node & mask
 
 
-@kernel
+@kernel_step
 def sort_small(values: U32) -> None:
     """Insertion sort in place, for a few dozen values."""
     for i in range(1, values.size):
@@ -75,7 +75,7 @@ def sort_small(values: U32) -> None:
         values[hole] = value
 
 
-@kernel
+@kernel_step
 def sort_lows(values: U32, bits: np.uint32, counts: U32, other: U32) -> None:
     """Radix sort in place of values below ``2**bits``; ``other`` is scratch as long as they."""
     size = np.uint64(values.size)

@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 
 from nkgraph.dtypes import I64, U8, U32
-from nkgraph.kernels._jit import kernel
+from nkgraph.kernels._jit import kernel, kernel_step
 from nkgraph.kernels.intrinsics import prefetch
 
 AHEAD: Final = 24
@@ -33,7 +33,7 @@ _32: Final = np.uint64(32)
 _1: Final = np.uint64(1)
 
 
-@kernel
+@kernel_step
 def mix(key: np.int64) -> np.uint64:
     """Spread a key over 64 bits; the high bits are the good ones."""
     word = np.uint64(key)
@@ -170,7 +170,7 @@ def insert_direct(
 # -- texts ------------------------------------------------------------------------------------
 
 
-@kernel
+@kernel_step
 def _word(data: U8, at: np.uint64) -> np.uint64:
     """Eight bytes, the first lowest; LLVM makes one load of it."""
     word = np.uint64(0)
@@ -199,7 +199,7 @@ def hash_texts(offsets: I64, data: U8, start: int, stop: int, hashes: I64) -> No
         hashes[row] = np.int64(code ^ (code >> _32))
 
 
-@kernel
+@kernel_step
 def _same_text(
     offsets: I64, data: U8, position: np.int64, other_offsets: I64, other_data: U8, row: int
 ) -> bool:

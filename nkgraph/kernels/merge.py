@@ -18,7 +18,7 @@ one of the range.
 import numpy as np
 
 from nkgraph.dtypes import I64, U32, U64, Int
-from nkgraph.kernels._jit import inlined, kernel
+from nkgraph.kernels._jit import inlined, kernel, kernel_step
 from nkgraph.kernels.csr import HALF, LOW, ONE, scan_counts
 from nkgraph.kernels.intrinsics import trailing_zeros
 from nkgraph.kernels.stitch import uint32_at, uint64_at, view_at
@@ -101,7 +101,7 @@ def cut_lists(
         sizes[task] = size
 
 
-@kernel
+@kernel_step
 def sort_nodes(span: np.uint64, counts: U32, records: U64, other: U64) -> None:
     """Radix sort in place of records whose nodes are below ``span``.
 
@@ -184,7 +184,7 @@ def unite(
         distinct[task] = np.int64(found)
 
 
-@kernel
+@kernel_step
 def emit_bits(words: U64, first: np.uint64, nodes: U32) -> None:
     """Write the nodes of a bitmap; ``first`` is that of its lowest bit."""
     slot = ZERO
@@ -243,13 +243,18 @@ def add_counts(parts: I64, p: Int, start: Int, stop: Int, nodes: U32, shift: np.
 @inlined
 def list_counts(parts: I64, p: Int, start: Int, stop: Int, out: U64) -> None:
     """Write the counts of a range of items of part ``p``."""
+    first = np.uint64(start)
     if parts[p, WIDE]:
-        out[:] = view_at(uint64_at(parts[p, COUNTS_AT]), (parts[p, ITEM_COUNT],))[start:stop]
+        counts = view_at(uint64_at(parts[p, COUNTS_AT]), (parts[p, ITEM_COUNT],))
+        for i in range(np.uint64(stop - start)):
+            out[i] = counts[first + i]
     else:
-        out[:] = view_at(uint32_at(parts[p, COUNTS_AT]), (parts[p, ITEM_COUNT],))[start:stop]
+        narrow = view_at(uint32_at(parts[p, COUNTS_AT]), (parts[p, ITEM_COUNT],))
+        for i in range(np.uint64(stop - start)):
+            out[i] = np.uint64(narrow[first + i])
 
 
-@kernel
+@kernel_step
 def sum_dense(
     parts: I64,
     words: U64,
@@ -333,7 +338,8 @@ def emit_counts(
         out = nodes[slots[task] : slots[task + 1]]
         sums = counts[slots[task] : slots[task + 1]]
         if words.size < sizes[task]:
-            cursor[:] = starts[task]
+            for p in range(cursor.size):
+                cursor[p] = starts[task, p]
             sum_dense(parts, words, firsts[task], cursor, stops[task], counters, out, sums)
             continue
         size = np.int64(0)

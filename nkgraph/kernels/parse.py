@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from nkgraph.dtypes import F64, I64, U8, Bool, Int
-from nkgraph.kernels._jit import inlined, kernel
+from nkgraph.kernels._jit import inlined, kernel, kernel_step
 from nkgraph.kernels.intrinsics import load_word, trailing_zeros
 
 GOOD: Final = 0
@@ -50,7 +50,7 @@ _TENS: Final = np.array([10**power for power in range(9)], np.uint64)
 _POWERS: Final = np.array([10.0**power for power in range(23)])
 
 
-@kernel
+@kernel_step
 def quoted_field(data: U8, at: int) -> tuple[int, int, int]:
     """Pass a quoted field from behind its first quote: its stop, the byte behind, a problem."""
     escaped = False
@@ -301,7 +301,7 @@ def parse_ints(
     return -1
 
 
-@kernel
+@kernel_step
 def _is_word(data: U8, at: int, stop: int) -> int:
     """1 for nan, 2 for inf or infinity, in any mixture of cases, else 0."""
     length = stop - at
@@ -320,7 +320,7 @@ def _is_word(data: U8, at: int, stop: int) -> int:
     return 0
 
 
-@kernel
+@kernel_step
 def _parse_float(data: U8, at: int, stop: int, zeros: bool) -> tuple[int, float]:
     """(1, value) if exact here, (0, 0) if the text is a float to be read by others, else (-1, 0).
 

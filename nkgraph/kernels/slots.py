@@ -9,7 +9,7 @@ Keys are name hashes. Statuses and value layout: ``nkgraph.kernels.values``.
 import numpy as np
 
 from nkgraph.dtypes import I64, U8, U32, U64, Int
-from nkgraph.kernels._jit import kernel
+from nkgraph.kernels._jit import kernel, kernel_step
 from nkgraph.kernels.values import (
     TRUNCATED,
     UNKNOWN_TAG,
@@ -26,7 +26,7 @@ from nkgraph.kernels.values import (
 # -- edge property slots ----------------------------------------------------------------------
 
 
-@kernel
+@kernel_step
 def open_slot(offsets: U64, heap: U8, edge: Int, row: Int, where: I64) -> Int:
     """Return where the properties of an edge start, behind their count; 0 if it has none.
 

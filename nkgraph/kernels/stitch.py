@@ -27,7 +27,7 @@ from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 
 from nkgraph.dtypes import I64, U8, U16, U32, U64, Int
-from nkgraph.kernels._jit import inlined, kernel
+from nkgraph.kernels._jit import inlined, kernel, kernel_step
 from nkgraph.kernels.csr import HALF, ONE, scan_counts
 from nkgraph.kernels.endpoints import EMPTY, GOLDEN
 from nkgraph.kernels.intrinsics import prefetch
@@ -150,7 +150,7 @@ def move_rows(start: int, stop: int, before: int, ends: I64) -> None:
         ends[row] += before
 
 
-@kernel
+@kernel_step
 def find_active(segments: I64, first: int, last: int, active: I64) -> Int:
     """List the segments that have entries among the nodes ``first`` to ``last``."""
     found = np.int64(0)
@@ -175,7 +175,7 @@ def copy_words(words: U64, first_edge: Int, out: U64) -> bool:
     return bool(found == ZERO)
 
 
-@kernel
+@kernel_step
 def cover_rows(segments: I64, active: I64, removed: U8, first: int, last: int, cover: U32) -> None:
     """Count in how many of the ``active`` segments each row of a window has entries."""
     cover[:] = 0
@@ -205,7 +205,7 @@ def count_shared(offsets: I64, cover: U32) -> Int:
     return shared
 
 
-@kernel
+@kernel_step
 def gather_rows(
     segments: I64,
     s: int,
@@ -271,7 +271,7 @@ def gather_rows(
     return np.int64(at)
 
 
-@kernel
+@kernel_step
 def stream_rows(
     segments: I64,
     s: int,
@@ -324,7 +324,7 @@ def is_ordered(keys: U32, words: U64) -> bool:
     return bool(falls == ZERO)
 
 
-@kernel
+@kernel_step
 def sort_by_rank(
     low: np.uint64, mask: np.uint64, counts: U32, keys: U32, words: U64, to_keys: U32, to_words: U64
 ) -> None:
@@ -341,7 +341,7 @@ def sort_by_rank(
         to_words[slot] = words[i]
 
 
-@kernel
+@kernel_step
 def sort_by_edge(
     low: np.uint64, mask: np.uint64, counts: U32, keys: U32, words: U64, to_keys: U32, to_words: U64
 ) -> None:
@@ -358,7 +358,7 @@ def sort_by_edge(
         to_words[slot] = words[i]
 
 
-@kernel
+@kernel_step
 def place_records(rank_bits: np.uint64, keys: U32, words: U64, cursor: I64, entries: U64) -> None:
     """Move records to their rows, stably."""
     for i in range(np.uint64(keys.size)):
@@ -368,7 +368,7 @@ def place_records(rank_bits: np.uint64, keys: U32, words: U64, cursor: I64, entr
         entries[np.uint64(slot)] = words[i]
 
 
-@kernel
+@kernel_step
 def sort_records(
     rank_bits: np.uint64,
     digit: np.uint64,
@@ -407,10 +407,11 @@ def sort_records(
         return
     # Rows are put together in cache, since writes to and fro in new memory wait for it.
     place_records(rank_bits, one_keys, one, cursor, two)
-    entries[:] = two
+    for slot in range(np.uint64(size)):
+        entries[slot] = two[slot]
 
 
-@kernel
+@kernel_step
 def fill_shared(
     segments: I64,
     active: I64,
@@ -435,7 +436,8 @@ def fill_shared(
     ``cursor`` as long as it has rows.
     """
     own = entries[offsets[0] : offsets[offsets.size - 1]]
-    cursor[:] = offsets[:-1] - offsets[0]
+    for row in range(cursor.size):
+        cursor[row] = offsets[row] - offsets[0]
     shared: Int = own.size
     if in_order:
         cover_rows(segments, active, removed, first, last, cover)

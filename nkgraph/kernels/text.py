@@ -10,7 +10,7 @@ width, UTF-8 bytes one way and UTF-32 code points the other.
 import numpy as np
 
 from nkgraph.dtypes import I64, U8, U32, U64, Bool
-from nkgraph.kernels._jit import kernel
+from nkgraph.kernels._jit import kernel, kernel_step
 from nkgraph.kernels.intrinsics import load_word, prefetch
 
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
@@ -114,7 +114,7 @@ def first_bad_offset(offsets: I64, limit: int) -> int:
     return -1
 
 
-@kernel
+@kernel_step
 def _sequence_length(data: U8, at: int, stop: int) -> int:
     """Length of the valid UTF-8 sequence at ``at``; 0 where there is none."""
     first = data[at]

@@ -11,7 +11,7 @@ order as texts do. Only where words are equal the lengths tell a text from a lon
 import numpy as np
 
 from nkgraph.dtypes import I64, U8, U32, U64, Bool, Int
-from nkgraph.kernels._jit import inlined, kernel
+from nkgraph.kernels._jit import inlined, kernel, kernel_step
 from nkgraph.kernels.intrinsics import load_word, prefetch
 
 GROUP = 64
@@ -72,7 +72,7 @@ def meets(data: U8, at: Int, stop: Int, other: U8, begin: Int, end: Int, is_pref
 # -- sorting ----------------------------------------------------------------------------------
 
 
-@kernel
+@kernel_step
 def sort_by_words(
     order: U32, words: U64, other_order: U32, other_words: U64, counts: I64, start: Int, stop: Int
 ) -> None:
@@ -119,7 +119,7 @@ def sort_by_words(
             order[i] = other_order[i]
 
 
-@kernel
+@kernel_step
 def put_ended_first(
     offsets: I64, done: Int, order: U32, other: U32, counts: I64, start: Int, stop: Int
 ) -> Int:

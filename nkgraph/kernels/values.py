@@ -16,7 +16,7 @@ two int64 a level: what a level holds and how much of it is left.
 import numpy as np
 
 from nkgraph.dtypes import I64, U8, U32, U64, Int
-from nkgraph.kernels._jit import kernel
+from nkgraph.kernels._jit import kernel, kernel_step
 
 MAX_DEPTH = 128
 STACK_SIZE = 2 * MAX_DEPTH + 8
@@ -29,7 +29,7 @@ NULL = np.uint8(7)
 _VALUES, _PAIRS, _NODES, _RELATIONS, _RELATIONS_AHEAD = 0, 1, 2, 3, 4
 
 
-@kernel
+@kernel_step
 def load_u32(data: U8, at: Int) -> Int:
     """Read a u32 at any byte."""
     return (
@@ -40,7 +40,7 @@ def load_u32(data: U8, at: Int) -> Int:
     )
 
 
-@kernel
+@kernel_step
 def load_u64(data: U8, at: Int) -> np.uint64:
     """Read a u64 at any byte."""
     value = np.uint64(0)
@@ -49,21 +49,21 @@ def load_u64(data: U8, at: Int) -> np.uint64:
     return value
 
 
-@kernel
+@kernel_step
 def store_u32(data: U8, at: Int, value: Int) -> None:
     """Write a u32 at any byte."""
     for k in range(4):
         data[at + k] = (value >> (8 * k)) & 0xFF
 
 
-@kernel
+@kernel_step
 def store_u64(data: U8, at: Int, value: np.uint64) -> None:
     """Write a u64 at any byte."""
     for k in range(8):
         data[at + k] = np.uint8((value >> np.uint64(8 * k)) & np.uint64(0xFF))
 
 
-@kernel
+@kernel_step
 def skip_text(data: U8, at: Int, stop: Int) -> Int:
     """Return the position behind u64 length and bytes."""
     if stop - at < 8:
@@ -74,7 +74,7 @@ def skip_text(data: U8, at: Int, stop: Int) -> Int:
     return at + 8 + np.int64(length)
 
 
-@kernel
+@kernel_step
 def read_count(data: U8, at: Int, stop: Int) -> Int:
     """Read a u64 count that the bytes left could hold; TRUNCATED if they could not."""
     if stop - at < 8:
@@ -85,7 +85,7 @@ def read_count(data: U8, at: Int, stop: Int) -> Int:
     return np.int64(value)
 
 
-@kernel
+@kernel_step
 def fixed_size(tag: Int) -> Int:
     """Payload bytes of kinds of one size, else -1."""
     if tag == 0 or tag == 8:
@@ -116,7 +116,7 @@ def skip_payload(data: U8, at: Int, stop: Int, tag: Int, stack: I64) -> Int:
     return _skip_nested(data, at, stop, tag, stack)
 
 
-@kernel
+@kernel_step
 def _open_level(data: U8, at: Int, stop: Int, tag: Int, stack: I64, top: Int) -> Int:
     """Push what a nested payload holds; return the position behind its head, or a status."""
     if tag == 13 or tag == 14:
@@ -140,7 +140,7 @@ def _open_level(data: U8, at: Int, stop: Int, tag: Int, stack: I64, top: Int) ->
     return at + 8
 
 
-@kernel
+@kernel_step
 def _node_head(data: U8, at: Int, stop: Int) -> Int:
     """Pass the id and labels of a node."""
     if stop - at < 4:
@@ -157,7 +157,7 @@ def _node_head(data: U8, at: Int, stop: Int) -> Int:
     return at
 
 
-@kernel
+@kernel_step
 def _skip_nested(data: U8, at: Int, stop: Int, tag: Int, stack: I64) -> Int:
     at = _open_level(data, at, stop, tag, stack, 0)
     if at < 0:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from nkgraph.dtypes import I64, U8, U16, U32
-from nkgraph.kernels._jit import inlined, kernel
+from nkgraph.kernels._jit import inlined, kernel, kernel_step
 
 Int: TypeAlias = int | np.int64
 HEAD = 21
@@ -164,7 +164,7 @@ def skip_blob(data: U8, at: Int, stop: Int) -> Int:
     return at + 4 + read_u32(data, at)
 
 
-@kernel
+@kernel_step
 def walk_properties(data: U8, at: Int, stop: Int, table: I64, names: I64, count: Int) -> Int:
     """Keep the keys of (u32 count, then key and value each); names so far, -1 full, -2 damaged."""
     if stop - at < 4:
@@ -183,7 +183,7 @@ def walk_properties(data: U8, at: Int, stop: Int, table: I64, names: I64, count:
     return count if at == stop else -2
 
 
-@kernel
+@kernel_step
 def walk_payload(
     data: U8, kind: Int, at: Int, stop: Int, table: I64, names: I64, count: Int
 ) -> Int:

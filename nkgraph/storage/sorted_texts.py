@@ -84,7 +84,7 @@ class SortedTexts:
         texts = self.texts
         samples, skip = self._sampled(count)
         search = partial(
-            kernels.text_keys.find_runs, texts.offsets, texts.data, samples, skip, STEP,
+            kernels.text_keys.find_runs, texts.offsets, texts.data, read_only(samples), skip, STEP,
             queries.offsets, queries.data, int(is_prefix),
         )  # fmt: skip
         spans = threads.split(count, least=LEAST)

@@ -145,9 +145,9 @@ class _Part:
     ) -> int:
         own = self.own
         bad: int = kernels.dump_write.write_tails(
-            record_at, self.rows, self.places, frame.ids, frame.stamp, own.forms, own.ints,
-            own.texts.offsets, own.texts.data, own.dense, frame.own_keys, own.label_of,
-            frame.labels.offsets, frame.labels.data, *block, cursor, out,
+            record_at, self.rows, self.places, frame.ids, frame.stamp, read_only(own.forms),
+            read_only(own.ints), own.texts.offsets, own.texts.data, own.dense, frame.own_keys,
+            read_only(own.label_of), frame.labels.offsets, frame.labels.data, *block, cursor, out,
         )  # fmt: skip
         return bad
 
@@ -181,8 +181,9 @@ class _NodePart(_Part):
         base += 1 + encode_columns.constant_size(self.middle)
         kernels.dump_write.add_node_sizes(
             base, self.rows, self.places, frame.ids, read_only(self.counts), self.given,
-            self.titles.offsets, self.title_states, own.forms, own.texts.offsets, own.dense, key,
-            own.label_of, frame.labels.offsets, *span, sizes,
+            self.titles.offsets, read_only(self.title_states), read_only(own.forms),
+            own.texts.offsets, own.dense, key, read_only(own.label_of), frame.labels.offsets,
+            *span, sizes,
         )  # fmt: skip
 
     def write_heads(
@@ -190,7 +191,7 @@ class _NodePart(_Part):
     ) -> int:
         bad: int = kernels.dump_write.write_node_heads(
             record_at, self.rows, self.places, frame.ids, _MAGIC, _KIND["graph_node"],
-            self.titles.offsets, self.titles.data, self.title_states, self.middle,
+            self.titles.offsets, self.titles.data, read_only(self.title_states), self.middle,
             read_only(self.counts), self.given, *block, cursor, out,
         )  # fmt: skip
         return bad
@@ -227,7 +228,7 @@ class _EdgePart(_Part):
     ) -> int:
         bad: int = kernels.dump_write.write_edge_heads(
             record_at, self.places, frame.ids, _MAGIC, self.label, _DATA["edge"], *self.ends,
-            self.weights, read_only(self.counts), self.given, *block, cursor, out,
+            read_only(self.weights), read_only(self.counts), self.given, *block, cursor, out,
         )  # fmt: skip
         return bad
 

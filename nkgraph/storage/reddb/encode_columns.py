@@ -70,13 +70,21 @@ class FixedSource(NamedTuple):
     ) -> None:
         """Add the bytes of each row."""
         kernels.dump_write.add_fixed_sizes(
-            rows, places, self.states, constant_size(self.key), self.width, *span, counts, sizes
-        )
+            rows, places, read_only(self.states), constant_size(self.key), self.width, *span,
+            counts, sizes,
+        )  # fmt: skip
 
     def write(self, rows: I64, block: tuple[int, int], cursor: I64, out: U8) -> int:
         """Write a block of rows; the first for which there is no room, or -1."""
         bad: int = kernels.dump_write.write_fixed(
-            rows, self.states, self.key, self.words, self.width, *block, cursor, out
+            rows,
+            read_only(self.states),
+            self.key,
+            read_only(self.words),
+            self.width,
+            *block,
+            cursor,
+            out,
         )
         return bad
 
@@ -101,13 +109,13 @@ class BytesSource(NamedTuple):
         size = constant_size(self.key)
         offsets = self.text.offsets
         kernels.dump_write.add_bytes_sizes(
-            rows, places, offsets, self.states, size, self.bare, *span, counts, sizes
+            rows, places, offsets, read_only(self.states), size, self.bare, *span, counts, sizes
         )
 
     def write(self, rows: I64, block: tuple[int, int], cursor: I64, out: U8) -> int:
         """Write a block of rows; the first for which there is no room, or -1."""
         bad: int = kernels.dump_write.write_bytes(
-            rows, self.states, self.key, self.text.offsets, self.text.data, self.bare,
+            rows, read_only(self.states), self.key, self.text.offsets, self.text.data, self.bare,
             *block, cursor, out,
         )  # fmt: skip
         return bad

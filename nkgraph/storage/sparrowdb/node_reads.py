@@ -227,7 +227,7 @@ class NodeReads:
         if bits is None:
             return inside
         present = np.empty(slots.size, bool)
-        kernels.bitmap.gather_bits(bits, slots, present)
+        kernels.bitmap.gather_bits(bits, read_only(slots), present)
         return present & inside
 
     def batch_read_node_columns(

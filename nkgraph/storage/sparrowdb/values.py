@@ -97,7 +97,7 @@ def survey(words: U64, rows: Bool, heap: Heap, where: Path, row_of: I64 | None =
     Returns the integers, texts, floats, and bytes of the texts; (5,) int64, the last of no use.
     """
     found = np.zeros(5, np.int64)
-    bad = kernels.words.survey(words, rows, heap.data.size, found)
+    bad = kernels.words.survey(words, read_only(rows), heap.data.size, found)
     if bad >= 0:
         raise _pointer_error(int(words[bad]), int(found[4]), heap, where, _slot(bad, row_of))
     return found
