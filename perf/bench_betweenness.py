@@ -1,7 +1,7 @@
 """Rows *betweenness ...*: scores from four sources, undirected, RMAT and uniform.
 
 Against GAP's ``bc`` on the same graph (it divides by the highest score too, and keeps shares in
-float32), and against level-wise matrix products of scipy.
+float32), igraph (on the smaller graph alone), and level-wise matrix products of scipy.
 """
 
 from collections.abc import Iterator
@@ -11,27 +11,43 @@ from itertools import pairwise
 import numpy as np
 
 from nkgraph.algorithms.betweenness import betweenness
+from nkgraph.csr import CSR
 from nkgraph.dtypes import F64
-from perf import gap, graphs
-from perf.harness import Call, Row, Scale
+from perf import gap, graphs, rivals
+from perf.harness import Call, Contest, Rival, Row, Scale
 
 SOURCES = 4
 
 
-def against_gap(kind: str, scale: int, degree: int) -> tuple[Call, Call]:
+def against_programs(kind: str, scale: int, degree: int, small: bool) -> Contest:
     """GAP draws sources of its own in each trial; the best of three trials counts."""
-    rival = gap.rival("bc", graphs.serialized(kind, scale, degree), ["-i", str(SOURCES)])
-    return ours(kind, scale, degree), rival
+    graph = kind, scale, degree
+    csr = graphs.graph(*graph)
+
+    def by_gap() -> Call:
+        return gap.rival("bc", graphs.serialized(*graph), ["-i", str(SOURCES)])
+
+    def by_igraph() -> Call:
+        sources = graphs.source_nodes(csr, SOURCES).tolist()
+        return partial(rivals.igraph(*graph).betweenness, sources=sources)
+
+    found = {"GAP bc": Rival(by_gap)}
+    if small:  # igraph counts each pair once
+        found["igraph"] = Rival(by_igraph, lambda ours, its: rivals.close(ours, 2 * np.array(its)))
+    return Contest(ours(csr), found, moved(csr))
 
 
-def ours(kind: str, scale: int, degree: int) -> Call:
+def ours(csr: CSR) -> Call:
     """Scores of a CSR."""
-    csr = graphs.graph(kind, scale, degree)
-    sources = graphs.source_nodes(csr, SOURCES)
-    return lambda: betweenness(csr, sources=sources)
+    return partial(betweenness, csr, sources=graphs.source_nodes(csr, SOURCES))
 
 
-def against_scipy(kind: str, scale: int, degree: int) -> tuple[Call, Call]:
+def moved(csr: CSR) -> int:
+    """Rows read out and back for each source; depths, counts and shares written and read."""
+    return SOURCES * 2 * (4 * csr.edge_count + (8 + 16) * csr.node_count)
+
+
+def by_scipy(kind: str, scale: int, degree: int) -> Contest:
     """A matrix product a level and source, out and back."""
     csr = graphs.graph(kind, scale, degree)
     matrix = csr.to_scipy()
@@ -56,14 +72,16 @@ def against_scipy(kind: str, scale: int, degree: int) -> tuple[Call, Call]:
             scores += shares
         return scores
 
-    return ours(kind, scale, degree), rival
+    return Contest(ours(csr), {"scipy": Rival(lambda: rival, rivals.close)}, moved(csr))
 
 
 def rows(scale: Scale) -> Iterator[Row]:
     """Give the rows of this stage."""
-    bits = (scale.node_count - 1).bit_length()
-    degree = max(1, scale.edge_count >> bits)
+    top, degree = scale.bits, scale.degree
     for kind in ("rmat", "uniform"):
-        yield Row(f"betweenness {kind}", partial(against_scipy, kind, bits, degree), 1.0, 0.5)
-        yield Row(f"betweenness {kind} GAP", partial(against_gap, kind, bits, degree), 2.0, 1.2)
-    graphs.forget()
+        for size in (top - 2, top):
+            make = partial(against_programs, kind, size, degree, size < top)
+            yield Row(f"betweenness {kind} {size}", make, 2.0, 1.2, rival="GAP bc")
+        make = partial(by_scipy, kind, top, degree)
+        yield Row(f"betweenness {kind} {top} scipy", make, 1.0, 0.5, rival="scipy")
+        graphs.forget()

@@ -1,60 +1,131 @@
-"""Rows *components*: against the GAP suite's ``cc`` (Afforest too) and against scipy.
+"""Rows *components*: against the GAP suite's ``cc`` (Afforest too), libraries and scipy.
 
 A CSR has no rows against its edges at first, and every edge is looked at; a mapped graph has them.
 GAP knows that the graph is undirected, which ours do not. Strong components are those of the
-graph with each edge one way; no program of the suite finds them.
+graph with each edge one way; no program of the suite finds them. igraph and rustworkx run on the
+smaller graph alone.
 """
 
 from collections.abc import Iterator
 from functools import cache, partial
+from typing import Any
+
+import numpy as np
 
 from nkgraph.algorithms.components import connected_components, strongly_connected_components
 from nkgraph.csr import CSR
-from perf import gap, graphs
-from perf.bench_pagerank import best_of, mapped
-from perf.harness import Call, Row, Scale
+from nkgraph.dtypes import U32
+from perf import gap, graphs, rivals
+from perf.bench_pagerank import mapped
+from perf.harness import Call, Contest, Rival, Row, Scale
 
 TRIALS = 9
 
 
 @cache
-def bare(kind: str, scale: int, directed: bool = False) -> CSR:
+def bare(kind: str, scale: int, degree: int, directed: bool = False) -> CSR:
     """Give the graph of a kind, which keeps no rows against its edges."""
-    csr = graphs.graph(kind, scale, directed=directed)
+    csr = graphs.graph(kind, scale, degree, directed)
     return CSR(csr.offsets, csr.targets, csr.edges)
 
 
-def against_gap(kind: str, scale: int, on_map: bool) -> tuple[Call, Call]:
+def weak(kind: str, scale: int, degree: int, on_map: bool, small: bool) -> Contest:
     """Find weak components; GAP prints what its best trial took."""
-    rival = gap.rival("cc", graphs.serialized(kind, scale), (), TRIALS)
-    graph = mapped(kind, scale) if on_map else bare(kind, scale)
-    return best_of(TRIALS, partial(connected_components, graph)), rival
+    graph = kind, scale, degree
+    given = mapped(*graph) if on_map else bare(*graph)
+
+    def by_gap() -> Call:
+        return gap.rival("cc", graphs.serialized(*graph), (), TRIALS)
+
+    def by_networkit() -> Call:
+        components = rivals.library("networkit").components
+        made = rivals.networkit(*graph)
+        return lambda: components.ConnectedComponents(made).run()
+
+    def by_networkit_parallel() -> Call:
+        components = rivals.library("networkit").components
+        made = rivals.networkit(*graph)
+        return lambda: components.ParallelConnectedComponents(made).run()
+
+    def by_igraph() -> Call:
+        made = rivals.igraph(*graph)
+        return lambda: made.connected_components(mode="weak").membership
+
+    def by_rustworkx() -> Call:
+        return partial(rivals.library("rustworkx").connected_components, rivals.rustworkx(*graph))
+
+    found = {"GAP cc": Rival(by_gap)}
+    if not on_map:
+        found["networkit"] = Rival(by_networkit, as_networkit)
+        found["networkit parallel"] = Rival(by_networkit_parallel, as_networkit)
+        if small:
+            found["igraph"] = Rival(by_igraph, rivals.same_parts)
+            found["rustworkx"] = Rival(by_rustworkx, as_sets)
+    return Contest(partial(connected_components, given), found, moved(graphs.graph(*graph)))
 
 
-def against_scipy(kind: str, scale: int, connection: str) -> tuple[Call, Call]:
+def moved(csr: CSR) -> int:
+    """Offsets and two targets of each node read, labels written: what settles most edges."""
+    return (8 + 2 * 4 + 4) * csr.node_count
+
+
+def as_networkit(ours: U32, theirs: Any) -> bool:
+    """Whether the components are the same."""
+    return rivals.same_parts(ours, theirs.getPartition().getVector())
+
+
+def as_sets(ours: U32, theirs: Any) -> bool:
+    """Whether the components are the same, given as sets or lists of nodes."""
+    sizes = [len(part) for part in theirs]
+    labels = np.empty(ours.size, np.int64)
+    labels[np.concatenate([list(part) for part in theirs])] = np.repeat(
+        np.arange(len(sizes)), sizes
+    )
+    return rivals.same_parts(ours, labels)
+
+
+def directed(kind: str, scale: int, degree: int, connection: str) -> Contest:
     """Find components of directed edges."""
     from scipy.sparse.csgraph import connected_components as by_scipy
 
-    csr = bare(kind, scale, directed=True)
+    graph = kind, scale, degree
+    csr = bare(*graph, directed=True)
     ours = connected_components if connection == "weak" else strongly_connected_components
     matrix = csr.to_scipy()
-    count, _ = by_scipy(matrix, connection=connection)
-    assert count == len(set(ours(csr).tolist()))
-    return partial(ours, csr), partial(by_scipy, matrix, connection=connection)
+
+    def by_networkit() -> Call:
+        components = rivals.library("networkit").components
+        made = rivals.networkit(*graph, directed=True)
+        names = {"weak": "WeaklyConnectedComponents", "strong": "StronglyConnectedComponents"}
+        find = getattr(components, names[connection])
+        return lambda: find(made).run()
+
+    found = {
+        "scipy": Rival(
+            lambda: partial(by_scipy, matrix, connection=connection),
+            lambda one, other: rivals.same_parts(one, other[1]),
+        ),
+        "networkit": Rival(by_networkit, as_networkit),
+    }
+    ways = 1 if connection == "weak" else 2  # strong components need all edges, both ways
+    read = moved(csr) if connection == "weak" else ways * (4 * csr.edge_count + 8 * csr.node_count)
+    return Contest(partial(ours, csr), found, read)
 
 
 def rows(scale: Scale) -> Iterator[Row]:
     """Give the rows of this stage."""
-    top = scale.node_count.bit_length() - 1
+    top, degree = scale.bits, scale.degree
     for kind in ("rmat", "uniform"):
         for size in (top - 2, top):
-            name = f"components {kind} {size}"
-            yield Row(name, partial(against_gap, kind, size, False), 1.2, 0.8)
-            yield Row(f"{name} mapped", partial(against_gap, kind, size, True), 1.2, 0.8)
+            for on_map in (False, True):
+                name = f"components {kind} {size}" + (" mapped" if on_map else "")
+                make = partial(weak, kind, size, degree, on_map, size < top)
+                yield Row(name, make, 1.2, 0.8, rival="GAP cc", trials=TRIALS)
         for connection in ("weak", "strong"):
             targets = (0.3, 0.1) if connection == "weak" else (1.0, 0.6)
-            make = partial(against_scipy, kind, top, connection)
-            yield Row(f"components {kind} {top} {connection} scipy", make, *targets)
+            name = f"components {kind} {top} {connection} scipy"
+            make_directed = partial(directed, kind, top, degree, connection)
+            yield Row(name, make_directed, *targets, rival="scipy")
         mapped.cache_clear()
         bare.cache_clear()
         graphs.forget()

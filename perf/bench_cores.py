@@ -1,18 +1,20 @@
-"""Row *cores*: of edges with loops and repetitions, against numpy.
+"""Rows *cores*: of simple rows against libraries; of edges with loops and repetitions, numpy.
 
-The rival makes its simple rows by sorting, as ours does, and peels whole waves of nodes.
+numpy makes its simple rows by sorting, as ours does, and peels whole waves of nodes. igraph and
+rustworkx run on the smaller graph alone.
 """
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from nkgraph.algorithms.cores import core_numbers
 from nkgraph.csr import CSR
-from nkgraph.dtypes import I64
-from perf import graphs
-from perf.harness import Call, Row, Scale
+from nkgraph.dtypes import I32, I64
+from perf import graphs, rivals
+from perf.harness import Call, Contest, Rival, Row, Scale
 
 
 def peel(csr: CSR) -> I64:
@@ -37,16 +39,52 @@ def peel(csr: CSR) -> I64:
     return cores
 
 
-def make(kind: str, scale: int) -> tuple[Call, Call]:
+def raw(kind: str, scale: int, degree: int) -> Contest:
     """Both get edges as they come."""
-    ends = {"rmat": graphs.kronecker, "uniform": graphs.uniform}[kind](scale)
+    ends = {"rmat": graphs.kronecker, "uniform": graphs.uniform}[kind](scale, degree)
     csr = CSR.from_edges(*ends, 1 << scale)
-    assert np.array_equal(core_numbers(csr), peel(graphs.simple(*ends, 1 << scale)))
-    return lambda: core_numbers(csr), lambda: peel(graphs.simple(*ends, 1 << scale))
+    found = {"numpy": Rival(lambda: lambda: peel(graphs.simple(*ends, 1 << scale)), rivals.equal)}
+    return Contest(lambda: core_numbers(csr), found, moved(csr))
+
+
+def moved(csr: CSR) -> int:
+    """The rows read once, cores written."""
+    return 4 * csr.edge_count + 12 * csr.node_count
+
+
+def simple(kind: str, scale: int, degree: int, small: bool) -> Contest:
+    """All get simple undirected rows, which only ours does not take for granted."""
+    graph = kind, scale, degree
+    csr = graphs.graph(*graph)
+
+    def by_networkit() -> Call:
+        centrality, made = rivals.library("networkit").centrality, rivals.networkit(*graph)
+        return lambda: centrality.CoreDecomposition(made).run()
+
+    def by_igraph() -> Call:
+        return rivals.igraph(*graph).coreness  # type: ignore[no-any-return]  # igraph has no types
+
+    def by_rustworkx() -> Call:
+        return partial(rivals.library("rustworkx").core_number, rivals.rustworkx(*graph))
+
+    def as_rustworkx(ours: I32, theirs: Any) -> bool:
+        return rivals.equal(ours, [theirs[node] for node in range(ours.size)])
+
+    found = {
+        "networkit": Rival(by_networkit, lambda ours, its: rivals.equal(ours, its.scores())),
+    }
+    if small:
+        found["igraph"] = Rival(by_igraph, rivals.equal)
+        found["rustworkx"] = Rival(by_rustworkx, as_rustworkx)
+    return Contest(lambda: core_numbers(csr), found, moved(csr))
 
 
 def rows(scale: Scale) -> Iterator[Row]:
     """Give the rows of this stage."""
-    full = scale.node_count.bit_length() - 1
+    top, degree = scale.bits, scale.degree
     for kind in ("rmat", "uniform"):
-        yield Row(f"cores {kind}", partial(make, kind, full - 2), 0.4, 0.2)
+        for size in (top - 2, top):
+            make = partial(simple, kind, size, degree, size < top)
+            yield Row(f"cores {kind} {size}", make, 0.8, 0.6, rival="networkit")
+        yield Row(f"cores {kind} {top - 2} numpy", partial(raw, kind, top - 2, degree), 0.4, 0.2)
+        graphs.forget()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nkgraph.ingest import import_edges
-from perf.harness import Call, Row, Scale
+from perf.harness import Contest, Rival, Row, Scale
 
 
 def write_edges(path: Path, edges: int, nodes: int, spread: int) -> None:
@@ -35,7 +35,7 @@ def by_pandas(path: Path) -> Any:
     return pd.factorize(frame.to_numpy().ravel())
 
 
-def against_pandas(edges: int, nodes: int, spread: int) -> tuple[Call, Call]:
+def against_pandas(edges: int, nodes: int, spread: int) -> Contest:
     """Read one file both ways."""
     folder = tempfile.TemporaryDirectory(prefix="nkgraph-perf-")
     path = Path(folder.name) / "edges.tsv"
@@ -44,11 +44,12 @@ def against_pandas(edges: int, nodes: int, spread: int) -> tuple[Call, Call]:
     def ours() -> object:
         return import_edges(path), folder  # the folder lives as long as the call
 
-    return ours, partial(by_pandas, path)
+    moved = path.stat().st_size + 16 * edges  # of a graph's edges: ends and type
+    return Contest(ours, {"pandas": Rival(lambda: partial(by_pandas, path))}, moved)
 
 
 def rows(scale: Scale) -> Iterator[Row]:
     """Give the rows of this stage."""
     for name, spread in (("import dense ids", 1), ("import sparse ids", 1_000_003)):
         make = partial(against_pandas, scale.edge_count, scale.node_count, spread)
-        yield Row(name, make, 1 / 3, 0.2)
+        yield Row(name, make, 1 / 3, 0.2, rival="pandas")

@@ -84,18 +84,29 @@ def ascending(key_count: int, query_count: int) -> tuple[Call, Call]:
     return lambda: find_sorted(keys, queries), lambda: np.searchsorted(keys, queries)
 
 
+def searched(key_count: int, query_count: int) -> int:
+    """Bytes: queries, positions, and a line of the keys for each, if it takes not all of them."""
+    return (4 + 8) * query_count + min(4 * key_count, 64 * query_count)
+
+
 def rows(scale: Scale) -> Iterator[Row]:
     """Give the rows of this stage."""
     first, last = scale.key_counts[0], scale.key_counts[-1]
-    yield Row("search 1", partial(small, first, 1, compare), 0.5, 0.2, 2000)
-    yield Row("search 1k", partial(small, first, 1000, compare_in_order), 0.1, 0.05, 100)
+    one, some = searched(first, 1), searched(first, 1000)
+    yield Row("search 1", partial(small, first, 1, compare), 0.5, 0.2, 2000, moved=one)
+    make = partial(small, first, 1000, compare_in_order)
+    yield Row("search 1k", make, 0.1, 0.05, 100, moved=some)
     many = scale.query_count
     for count in scale.key_counts:
         name = f"search 10M in {count >> 20} M"
-        yield Row(name, partial(against_hash, count, many, "uniform"), 0.35, 0.2)
-    yield Row("search sorted", partial(ascending, last, many), 0.2, 0.06)
+        moved = searched(count, many)
+        make = partial(against_hash, count, many, "uniform")
+        yield Row(name, make, 0.35, 0.2, rival="pandas", moved=moved)
+    moved = searched(last, many)
+    yield Row("search sorted", partial(ascending, last, many), 0.2, 0.06, moved=moved)
     keys_of.cache_clear()
     for kind in ("clustered", "zipf", "dense"):
         name = f"search skewed {kind}"
-        yield Row(name, partial(against_hash, first, many, kind), 0.5, 0.25)
+        make, moved = partial(against_hash, first, many, kind), searched(first, many)
+        yield Row(name, make, 0.5, 0.25, rival="pandas", moved=moved)
     keys_of.cache_clear()

@@ -146,8 +146,8 @@ def bytes_written(scale: Scale) -> Callable[[], float]:
 
 def rows(scale: Scale) -> Iterator[Row | Limit]:
     """Give the rows of this stage."""
-    yield Row("seal local", partial(sealing, scale, True), 0.10, 0.05)
-    yield Row("seal full", partial(sealing, scale, False), 0.10, 0.05)
+    yield Row("seal local", partial(sealing, scale, True), 0.10, 0.05, rival="full save")
+    yield Row("seal full", partial(sealing, scale, False), 0.10, 0.05, rival="full save")
     yield Limit("seal: share of bytes (‰)", partial(bytes_written, scale), 0.050)
     yield Limit("8 segments: first answer", partial(fresh, scale, FIRST_ANSWER), 0.050)
     yield Limit("8 segments: resident MB", partial(fresh, scale, LOOK_UPS), 0.300)

@@ -150,8 +150,12 @@ def rows(scale: Scale) -> Iterator[Row | Limit]:
     yield Limit("sparrowdb column write", column_write, 0.3)
     yield Limit("sparrowdb 1 M integers", lambda: seconds_of(decode_numbers()[0]), 0.003)
     yield Limit("sparrowdb 100k texts", lambda: seconds_of(decode_texts()[0]), 0.015)
-    yield Row("sparrowdb decode integers", decode_numbers, 0.8, 0.4)
-    yield Row("sparrowdb decode texts", decode_texts, 0.5, 0.2)
+    yield Row("sparrowdb decode integers", decode_numbers, 0.8, 0.4, moved=16 * MILLION)
+    yield Row("sparrowdb decode texts", decode_texts, 0.5, 0.2, rival="python")
     sparse, dense = scale.node_count >> 4, scale.node_count
-    yield Row("sparrowdb read sparse", partial(batch_read, 16 * dense, dense), 1.0, 0.6)
-    yield Row("sparrowdb read few", partial(batch_read, dense, sparse), 1.5, 0.8, 50)
+    # two columns: a slot read, words written, and a line read for each word or all of them
+    many = (8 + 2 * 8) * dense + 2 * min(8 * 16 * dense, 64 * dense)
+    few = (8 + 2 * 8) * sparse + 2 * min(8 * dense, 64 * sparse)
+    make = partial(batch_read, 16 * dense, dense)
+    yield Row("sparrowdb read sparse", make, 1.0, 0.6, moved=many)
+    yield Row("sparrowdb read few", partial(batch_read, dense, sparse), 1.5, 0.8, 50, moved=few)

@@ -17,7 +17,7 @@ from nkgraph.stitching import (
     stitch,
 )
 from perf.bench_build import edges, sorted_keys
-from perf.harness import Call, Row, Scale
+from perf.harness import Call, Contest, Rival, Row, Scale
 
 SEGMENTS = 8
 
@@ -92,7 +92,7 @@ def counted(scale: Scale, skewed: bool) -> tuple[list[CountPart], U64]:
     return parts, np.concatenate(keys)
 
 
-def index(scale: Scale, skewed: bool) -> tuple[Call, Call]:
+def index(scale: Scale, skewed: bool) -> Contest:
     """Type indexes, against sorting packed keys and taking differences."""
     parts, key = counted(scale, skewed)
     indexes = [IndexPart(part.hashes, part.offsets, part.targets, 0) for part in parts]
@@ -102,14 +102,15 @@ def index(scale: Scale, skewed: bool) -> tuple[Call, Call]:
         first = np.flatnonzero(np.concatenate([[True], order[1:] != order[:-1]]))
         return order[first], first
 
-    return lambda: merge_index(scale.node_count, indexes), rival
+    ours = partial(merge_index, scale.node_count, indexes)
+    return Contest(ours, {"numpy": Rival(lambda: rival)}, 4 * key.size)
 
 
-def counts(scale: Scale, skewed: bool) -> tuple[Call, Call]:
+def counts(scale: Scale, skewed: bool) -> Contest:
     """Peer counts, against adding scipy's sparse matrices one after another."""
     from scipy import sparse
 
-    parts, _ = counted(scale, skewed)
+    parts, key = counted(scale, skewed)
     shape = scale.type_count, scale.node_count
     matrices = []
     for part in parts:
@@ -122,15 +123,20 @@ def counts(scale: Scale, skewed: bool) -> tuple[Call, Call]:
             total = total + matrix
         return total
 
-    return lambda: merge_counts(scale.node_count, parts), rival
+    ours = partial(merge_counts, scale.node_count, parts)
+    return Contest(ours, {"scipy": Rival(lambda: rival)}, (4 + 8) * key.size)
 
 
 def rows(scale: Scale) -> Iterator[Row]:
     """Give the rows of this stage."""
-    yield Row("stitch local", partial(local, scale), 1.1, 0.9)
+    n, m = scale.node_count, scale.edge_count
+    copied = 2 * (8 * m + 8 * n)
+    # endpoints, whose types are ranked, and rows read; rows written
+    joined = (16 + 8 + 8) * m + (SEGMENTS + 1) * 8 * n
+    yield Row("stitch local", partial(local, scale), 1.1, 0.9, moved=copied)
     for skewed in (False, True):
         end = " skewed" if skewed else ""
-        yield Row(f"stitch full{end}", partial(full, scale, skewed), 0.35, 0.2)
+        yield Row(f"stitch full{end}", partial(full, scale, skewed), 0.35, 0.2, moved=joined)
         yield Row(f"merge index{end}", partial(index, scale, skewed), 0.2, 0.1)
-        yield Row(f"merge counts{end}", partial(counts, scale, skewed), 0.45, 0.25)
+        yield Row(f"merge counts{end}", partial(counts, scale, skewed), 0.45, 0.25, rival="scipy")
     edges.cache_clear()

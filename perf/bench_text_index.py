@@ -17,7 +17,7 @@ from nkgraph.dtypes import TEXT
 from nkgraph.front import open_graph
 from nkgraph.storage.sorted_texts import SortedTexts
 from nkgraph.storage.text import TextArray
-from perf.harness import Call, Row, Scale, cycle
+from perf.harness import Call, Contest, Rival, Row, Scale, cycle
 
 WORDS = ("amber", "birch", "cedar", "dune", "elm", "fjord", "grove", "heath", "isle", "jade")
 KINDS = ("links", "words", "hex")
@@ -37,18 +37,21 @@ def texts_of(count: int, kind: str) -> list[str]:
     return [format(number * 2654435761 % 2**60, "x") for number in numbers]
 
 
-def sorting(count: int, kind: str, rival: str) -> tuple[Call, Call]:
+def sorting(count: int, kind: str, rival: str) -> Contest:
     """Entries from a column, against the order of a StringDType array, or of a polars series."""
     strings = texts_of(count, kind)
     text, nodes = TextArray.from_list(strings), np.arange(count, dtype=np.uint32)
     ours = partial(SortedTexts.build, text, nodes)
+    # texts and places read, the order and the places of the entries written
+    moved = sum(map(len, strings)) + (8 + 8) * count
     if rival == "numpy":
         array = np.array(strings, TEXT)
-        return ours, lambda: np.argsort(array, kind="stable")
+        found = Rival(lambda: lambda: np.argsort(array, kind="stable"))
+        return Contest(ours, {rival: found}, moved)
     import polars as pl
 
     series = pl.Series(strings)
-    return ours, series.arg_sort
+    return Contest(ours, {rival: Rival(lambda: series.arg_sort)}, moved)
 
 
 @cache
@@ -75,14 +78,17 @@ def asked(count: int, kind: str, size: int, batches: int) -> list[list[str]]:
     ]
 
 
-def looking_up(count: int, kind: str, size: int) -> tuple[Call, Call]:
+def looking_up(count: int, kind: str, size: int) -> Contest:
     """Equality, against a pandas index of str objects whose hash table is built."""
     import pandas as pd
 
     g, batches = opened(count, kind), asked(count, kind, size, max(4, 2000 // size))
     index: Any = pd.Index(np.array(list(dict.fromkeys(texts_of(count, kind))), object))
     index.get_indexer(batches[0])
-    return cycle(batches, partial(g.find_by_text, "T", "t")), cycle(batches, index.get_indexer)
+    # each query and the key that it is compared with, both with their places, and the answer
+    moved = 2 * sum(map(len, batches[0])) + (8 + 8 + 8) * size
+    found = Rival(lambda: cycle(batches, index.get_indexer))
+    return Contest(cycle(batches, partial(g.find_by_text, "T", "t")), {"pandas": found}, moved)
 
 
 def by_prefix(count: int, kind: str, size: int) -> tuple[Call, Call]:
@@ -114,12 +120,13 @@ def rows(scale: Scale) -> Iterator[Row]:
         yield Row(f"text index build {kind}", partial(sorting, count, kind, "numpy"), 0.5, 0.3)
     for kind in KINDS:
         name = f"text index build {kind}, pl"
-        yield Row(name, partial(sorting, count, kind, "polars"), 1.2, 0.8)
+        yield Row(name, partial(sorting, count, kind, "polars"), 1.2, 0.8, rival="polars")
     for kind in KINDS:
         many = partial(looking_up, count, kind, count // 10)
-        yield Row(f"text index 100k {kind}", many, 1.0, 0.7)
-    yield Row("text index 1k", partial(looking_up, count, "links", 1000), 2.0, 1.0, 20)
-    yield Row("text index 1", partial(looking_up, count, "links", 1), 5.0, 2.0, 200)
+        yield Row(f"text index 100k {kind}", many, 1.0, 0.7, rival="pandas")
+    some, one = (partial(looking_up, count, "links", size) for size in (1000, 1))
+    yield Row("text index 1k", some, 2.0, 1.0, 20, rival="pandas")
+    yield Row("text index 1", one, 5.0, 2.0, 200, rival="pandas")
     yield Row("text index prefix 1k", partial(by_prefix, count, "links", 1000), 1.0, 0.5, 20)
     yield Row("text index where", partial(condition, count, "links"), 0.2, 0.1, 20)
     opened.cache_clear()

@@ -4,7 +4,7 @@ The same call gives the same edges, for any number of threads: each block has a 
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import TypeAlias
@@ -29,24 +29,35 @@ def kronecker(scale: int, degree: int = 16, seed: int = 27) -> tuple[U32, U32]:
     permuted at random, so that they tell nothing of a node's degree. Loops and parallel edges
     are left in.
     """
-    sources, targets = _blocks(scale, degree, seed, _kronecker_block)
-    order = np.random.default_rng([seed, 1]).permutation(1 << scale).astype(np.uint32)
-    return order[sources], order[targets]
+    ((sources, targets),) = kronecker_parts(scale, degree << scale, degree << scale, seed)
+    return sources, targets
+
+
+def kronecker_parts(
+    scale: int, edge_count: int, part: int, seed: int = 27
+) -> Iterator[tuple[U32, U32]]:
+    """Give so many edges of such a graph, ``part`` at a time, rounded up to whole blocks."""
+    order = np.arange(1 << scale, dtype=np.uint32)
+    np.random.default_rng([seed, 1]).shuffle(order)
+    step = -(-part // BLOCK) * BLOCK
+    for first in range(0, edge_count, step):
+        count = min(step, edge_count - first)
+        sources, targets = _blocks(scale, count, seed, _kronecker_block, first // BLOCK)
+        yield order[sources], order[targets]
 
 
 def uniform(scale: int, degree: int = 16, seed: int = 27) -> tuple[U32, U32]:
     """Sources and targets, each (degree << scale,) uint32, all pairs being equally likely."""
-    return _blocks(scale, degree, seed, _uniform_block)
+    return _blocks(scale, degree << scale, seed, _uniform_block)
 
 
-def _blocks(scale: int, degree: int, seed: int, fill: Fill) -> tuple[U32, U32]:
-    count = degree << scale
+def _blocks(scale: int, count: int, seed: int, fill: Fill, first: int = 0) -> tuple[U32, U32]:
     sources, targets = np.empty((2, count), np.uint32)
 
     def work(start: int, stop: int) -> None:
         for block in range(start, stop):
             at = slice(block * BLOCK, min(block * BLOCK + BLOCK, count))
-            fill(np.random.default_rng([seed, 0, block]), scale, sources[at], targets[at])
+            fill(np.random.default_rng([seed, 0, first + block]), scale, sources[at], targets[at])
 
     parts = threads.split(-(-count // BLOCK), least=1)
     threads.run([partial(work, start, stop) for start, stop in parts])

@@ -1,23 +1,30 @@
-"""Time two ways of doing one job, interleaved in one process, and compare.
+"""Time several ways of doing one job, interleaved in one process, and compare.
 
-A stage module holds ``rows(scale) -> Iterator[Row]``; a row is a name, ours, the rival, and the
-ratios that it must reach and aims at. Data that a row needs is made when the row is drawn,
-so that rows not asked for cost nothing.
+A stage module holds ``rows(scale) -> Iterator[Row | Limit]``; a row is a name, what makes its
+contenders, and the ratios to one of them that ours must reach and aims at. Data that a row needs
+is made when the row is drawn, so that rows not asked for cost nothing.
 """
 
-import json
-import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
+from perf import machine
 
 Call = Callable[[], object]
-SLACK = 1.25
-"""A ratio may be worse than the baseline's by so much before ``--check`` fails."""
+OURS = "nkgraph"
+FASTEST = "fastest"
+"""In the place of a rival's name: whichever of them is the fastest."""
+HEAVY = frozenset({"GAP", "networkit", "igraph", "rustworkx", "graphblas"})
+"""Rivals that ``--check`` leaves out: what the extras ``test`` and ``dev`` do not bring."""
+SLOW = 5.0
+"""A rival whose first call takes so many seconds is called no more."""
+BUDGET = 8.0
+"""A rival that has taken so many seconds is called no more."""
+
+QUICK = 2.0
+"""A rival that takes more seconds gets one trial a round, and its memory is not measured."""
 
 
 @dataclass(frozen=True)
@@ -36,26 +43,62 @@ class Scale:
         """Give sizes that take seconds in all."""
         return cls(1 << 16, 1 << 20, 64, 10**6, (1 << 20, 1 << 22), 5)
 
+    @property
+    def bits(self) -> int:
+        """Of a node id in RMAT and uniform graphs, which have ``2**bits`` nodes."""
+        return max(1, (self.node_count - 1).bit_length())
+
+    @property
+    def degree(self) -> int:
+        """Edges a node in RMAT and uniform graphs."""
+        return max(1, self.edge_count >> self.bits)
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What a user would call instead.
+
+    ``make`` brings the data in the form that it likes, which is not timed, and gives the call.
+    ``agrees`` takes our answer and its, before anything is timed.
+    """
+
+    make: Callable[[], Call]
+    agrees: Callable[[Any, Any], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Contenders for one row; ``moved`` is how many bytes the job must read and write at least."""
+
+    ours: Call
+    rivals: dict[str, Rival]
+    moved: float | None = None
+
 
 @dataclass(frozen=True)
 class Row:
     """One comparison.
 
-    ``make`` prepares the data and gives ours and the rival; ``repeat`` calls are timed as one.
+    ``make`` prepares the data and gives the contenders; or, where there is one rival alone, ours
+    and the rival. ``repeat`` calls are timed as one, and the best of ``trials`` counts.
+    ``rival`` names the one that ``must`` and ``aim`` are for.
     """
 
     name: str
-    make: Callable[[], tuple[Call, Call]]
+    make: Callable[[], Contest | tuple[Call, Call]]
     must: float
     aim: float
     repeat: int = 1
+    rival: str = "numpy"
+    moved: float | None = None
+    trials: int = 1
 
 
 @dataclass(frozen=True)
 class Limit:
     """A time to be kept, whatever rivals do: ``make`` gives a call that returns seconds.
 
-    ``full_only`` is for what takes long: with small data it runs only where it is named.
+    With ``full_only`` it is measured at full sizes, or when it is asked for by name.
     """
 
     name: str
@@ -66,19 +109,39 @@ class Limit:
 
 @dataclass(frozen=True)
 class Result:
-    """Best times of both, in seconds a call; None where the rival is not installed."""
+    """Seconds a call of each contender, in the order of the rounds."""
 
     name: str
-    ours: float | None
-    rival: float | None
     must: float
     aim: float
-    missing: str | None = None
+    wanted: str = "numpy"
+    times: dict[str, list[float]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    """Rivals that are not installed, and what it is that is not."""
+    floor: float | None = None
+    """Seconds that moving the bytes takes at the bandwidth that was measured."""
+    peaks: dict[str, int] = field(default_factory=dict)
+    """Bytes of memory beyond the inputs, at the highest."""
+    stage: str = ""
+    is_limit: bool = False
 
     @property
-    def is_limit(self) -> bool:
-        """Whether the rival's time is a limit."""
-        return self.must == self.aim == 1.0
+    def rival_name(self) -> str | None:
+        """The rival of the ratio: the wanted one, or the fastest where that is not there."""
+        if self.wanted in self.times:
+            return self.wanted
+        rivals = [name for name in self.times if name != OURS]
+        return min(rivals, key=lambda name: min(self.times[name]), default=None)
+
+    @property
+    def ours(self) -> float | None:
+        """Our best time."""
+        return min(self.times[OURS]) if OURS in self.times else None
+
+    @property
+    def rival(self) -> float | None:
+        """The best time of the rival of the ratio."""
+        return None if self.rival_name is None else min(self.times[self.rival_name])
 
     @property
     def ratio(self) -> float | None:
@@ -86,6 +149,22 @@ class Result:
         if self.ours is None or self.rival is None:
             return None
         return self.ours / self.rival
+
+    @property
+    def over_floor(self) -> float | None:
+        """Our time in multiples of the physical limit."""
+        return None if self.ours is None or not self.floor else self.ours / self.floor
+
+    def verdict(self, full: bool = True) -> str:
+        """ "aim", "ok" or "MISS"; "-" of sizes or against a rival that the targets are not for."""
+        if self.ratio is None:
+            return "-"
+        judged = self.is_limit or (full and self.wanted in (FASTEST, self.rival_name))
+        if not judged:
+            return "-"
+        if self.ratio > self.must:
+            return "MISS"
+        return "aim" if self.ratio <= self.aim else "ok"
 
 
 class Clocked:
@@ -99,36 +178,105 @@ class Clocked:
         return self.seconds()
 
 
-def timed(call: Call, repeat: int) -> float:
+def timed(call: Call, repeat: int = 1, trials: int = 1) -> float:
     """Seconds of one call, averaged over ``repeat``; or what it says itself if ``Clocked``."""
     if isinstance(call, Clocked):
         return call.seconds()
-    start = time.perf_counter()
-    for _ in range(repeat):
-        call()
-    return (time.perf_counter() - start) / repeat
+    best = float("inf")
+    for _ in range(trials):
+        start = time.perf_counter()
+        for _ in range(repeat):
+            call()
+        best = min(best, (time.perf_counter() - start) / repeat)
+    return best
 
 
-def measure(row: Row, rounds: int) -> Result:
-    """Run both in turn, ``rounds`` times, and keep the best of each."""
+def is_heavy(rival: str) -> bool:
+    """Whether ``--check`` leaves a rival out."""
+    return rival.partition(" ")[0] in HEAVY
+
+
+def contest_of(row: Row) -> Contest:
+    """Make the contenders of a row."""
+    made = row.make()
+    if isinstance(made, Contest):
+        return made
+    ours, rival = made
+    return Contest(ours, {row.rival: Rival(lambda: rival)}, row.moved)
+
+
+@dataclass(frozen=True)
+class Means:
+    """How rows are measured."""
+
+    rounds: int
+    light: bool = False
+    """Leave heavy rivals out."""
+    memory: bool = False
+    """Measure how much memory the contenders take."""
+    small: bool = False
+    """Leave out what is measured at full sizes alone."""
+    bandwidth: float | None = None
+    """Bytes a second, for the physical limit."""
+
+
+def measure(row: Row, means: Means) -> Result:
+    """Compare the answers, time all contenders in turn, and see how much memory they take."""
+    result = Result(row.name, row.must, row.aim, row.rival)
     try:
-        ours, rival = row.make()
-        ours(), rival()  # compile and warm up outside the clock
+        contest = contest_of(row)
+        calls = _entered(row.name, contest, means.light, result)
     except ModuleNotFoundError as error:
-        return Result(row.name, None, None, row.must, row.aim, missing=error.name)
-    best_ours = best_rival = float("inf")
-    for _ in range(rounds):
-        best_ours = min(best_ours, timed(ours, row.repeat))
-        best_rival = min(best_rival, timed(rival, row.repeat))
-    return Result(row.name, best_ours, best_rival, row.must, row.aim)
+        result.missing[row.rival] = str(error.name)
+        return result
+    for _ in range(means.rounds):
+        for name, call in calls.items():
+            known = result.times[name]
+            if name == OURS or (sum(known) < BUDGET and max(known, default=0.0) < SLOW):
+                quick = name == OURS or max(known, default=0.0) < QUICK
+                known.append(timed(call, row.repeat, row.trials if quick else 1))
+    if means.memory:
+        for name, call in calls.items():
+            if not isinstance(call, Clocked) and (name == OURS or min(result.times[name]) < QUICK):
+                result.peaks[name] = machine.peak_memory(call)
+    moved = row.moved if contest.moved is None else contest.moved
+    floor = moved / means.bandwidth if moved and means.bandwidth else None
+    return replace(result, floor=floor)
+
+
+def _entered(name: str, contest: Contest, light: bool, result: Result) -> dict[str, Call]:
+    """Call each contender once, outside the clock; give those that can be timed.
+
+    Those that are missing, and the time of rivals that are called no more, go to ``result``.
+    """
+    calls = {OURS: contest.ours}
+    found = contest.ours()
+    result.times[OURS] = []
+    for rival_name, rival in contest.rivals.items():
+        if light and is_heavy(rival_name):
+            continue
+        try:
+            call = rival.make()
+        except (ModuleNotFoundError, AttributeError) as error:  # or a version that lacks something
+            result.missing[rival_name] = str(error.name)
+            continue
+        start = time.perf_counter()
+        theirs = call()
+        seconds = time.perf_counter() - start
+        if rival.agrees is not None and not rival.agrees(found, theirs):
+            raise AssertionError(f"{name}: {rival_name} gives another answer")
+        slow = seconds > SLOW and not isinstance(call, Clocked)
+        result.times[rival_name] = [seconds] if slow else []
+        calls[rival_name] = call
+    return calls
 
 
 def measure_limit(limit: Limit, rounds: int) -> Result:
-    """Keep the best of ``rounds`` calls; the limit stands where the rival's time would."""
+    """Take the times of ``rounds`` calls; the limit stands where the rival's time would."""
     call = limit.make()
     call()
-    best = min(call() for _ in range(rounds))
-    return Result(limit.name, best, limit.seconds, 1.0, 1.0)
+    times = {OURS: [call() for _ in range(rounds)], "limit": [limit.seconds]}
+    return Result(limit.name, 1.0, 1.0, "limit", times, is_limit=True)
 
 
 def cycle(items: list[Any], call: Callable[[Any], object]) -> Call:
@@ -142,86 +290,27 @@ def cycle(items: list[Any], call: Callable[[Any], object]) -> Call:
     return step
 
 
-def show(result: Result, full: bool = True) -> str:
-    """One line of the table; the targets are for full sizes, so only those get a verdict."""
-    if result.ratio is None or result.ours is None or result.rival is None:
-        return f"{result.name:28} not measured: rival {result.missing} is not installed"
-    verdict = "aim" if result.ratio <= result.aim else "ok"
-    if result.ratio > result.must:
-        verdict = "MISS"
-    if not full and not result.is_limit:
-        verdict = "-"
-    return (
-        f"{result.name:28} {result.ours * 1e3:11.4f} {result.rival * 1e3:11.4f}"
-        f" {result.ratio:7.3f} {result.must:6.2f} {result.aim:6.2f}  {verdict}"
-    )
-
-
-HEADER = f"{'row':28} {'ours ms':>11} {'rival ms':>11} {'ratio':>7} {'must':>6} {'aim':>6}"
+def asked_for(row: Row | Limit, wanted: list[str], light: bool, small: bool = False) -> bool:
+    """Whether a row is run: its name begins with one of ``wanted`` (if any), and it is light."""
+    if light and isinstance(row, Row) and is_heavy(row.rival):
+        return False
+    if isinstance(row, Limit) and row.full_only and not wanted:
+        return not small
+    return not wanted or any(row.name.startswith(name) for name in wanted)
 
 
 def run_rows(
-    rows: Iterable[Row | Limit], wanted: list[str], rounds: int, full: bool = True
+    rows: Iterable[tuple[str, Row | Limit]],
+    wanted: list[str],
+    means: Means,
+    show: Callable[[Result], str],
 ) -> list[Result]:
-    """Measure the rows whose names start with one of ``wanted`` (all, if none), printing each."""
-    print(machine())
-    print(HEADER, flush=True)
+    """Measure the rows that are asked for, printing each; they come with the stage's name."""
     results = []
-    for row in rows:
-        if wanted and not any(row.name.startswith(name) for name in wanted):
+    for stage, row in rows:
+        if not asked_for(row, wanted, means.light, means.small):
             continue
-        if isinstance(row, Limit):
-            if row.full_only and not (full or wanted):
-                continue
-            results.append(measure_limit(row, rounds))
-        else:
-            results.append(measure(row, rounds))
-        print(show(results[-1], full), flush=True)
+        result = measure_limit(row, means.rounds) if isinstance(row, Limit) else measure(row, means)
+        results.append(replace(result, stage=stage))
+        print(show(results[-1]), flush=True)
     return results
-
-
-def machine() -> str:
-    """Versions, and how fast numpy sorts here: its rivals' speed hangs on that.
-
-    On some processors numpy's AVX-512 sort is several times slower than its AVX2 one, which
-    ``NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL"`` selects; that is the stricter test.
-    """
-    values = np.random.default_rng(0).integers(0, 2**62, 1 << 20, np.uint64)
-    best = min(timed(lambda: np.sort(values), 1) for _ in range(5))
-    return (
-        f"Python {sys.version.split()[0]}, numpy {np.__version__}; "
-        f"np.sort of 2**20 uint64: {best * 1e3:.1f} ms; warm page cache"
-    )
-
-
-def write_json(results: list[Result], path: Path) -> None:
-    """Write name, times and ratio of each row."""
-    table = {
-        r.name: {"ours_s": r.ours, "rival_s": r.rival, "ratio": r.ratio, "must": r.must}
-        for r in results
-    }
-    path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-
-
-def better(one: Result, other: Result) -> Result:
-    """The one of two results of a row with the lower ratio."""
-    if one.ratio is None or (other.ratio is not None and other.ratio < one.ratio):
-        return other
-    return one
-
-
-def losses(results: list[Result], baseline: dict[str, Any]) -> dict[str, str]:
-    """Rows that lost more than a quarter against the baseline, could not run, or vanished."""
-    lost = {}
-    for result in results:
-        before = baseline.get(result.name, {}).get("ratio")
-        if result.ratio is None:
-            lost[result.name] = f"{result.name}: rival {result.missing} is not installed"
-        elif result.is_limit:  # noise below it is no loss
-            if result.ratio > 1.0:
-                lost[result.name] = f"{result.name}: over the limit of {result.rival} s"
-        elif before is not None and result.ratio > before * SLACK:
-            lost[result.name] = f"{result.name}: ratio {result.ratio:.3f}, was {before:.3f}"
-    ran = {result.name for result in results}
-    gone = [name for name in baseline if name not in ran]
-    return lost | {name: f"{name}: no longer measured" for name in gone}
