@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from nkgraph.algorithms.triangles import triangles as triangles
     from nkgraph.build import PeerCounts as PeerCounts
     from nkgraph.build import count_peers as count_peers
+    from nkgraph.converting import convert as convert
     from nkgraph.csr import CSR as CSR
     from nkgraph.front import create as create
     from nkgraph.front import open_graph as open  # noqa: A004, F401 - public, as nk.open
@@ -63,6 +64,10 @@ if TYPE_CHECKING:
     from nkgraph.ingest import import_edges as import_edges
     from nkgraph.ingest import import_graphalytics as import_graphalytics
     from nkgraph.ingest import import_triples as import_triples
+    from nkgraph.ingest_graphml import import_graphml as import_graphml
+    from nkgraph.ingest_matrix import import_matrix_market as import_matrix_market
+    from nkgraph.ingest_ntriples import import_ntriples as import_ntriples
+    from nkgraph.ingest_parquet import import_parquet as import_parquet
     from nkgraph.search import find_sorted as find_sorted
     from nkgraph.storage.values import Duration as Duration
     from nkgraph.table import Column as Column
@@ -80,6 +85,11 @@ _HOMES = {
     "import_csv": ("ingest", "import_csv"),
     "import_triples": ("ingest", "import_triples"),
     "import_graphalytics": ("ingest", "import_graphalytics"),
+    "import_parquet": ("ingest_parquet", "import_parquet"),
+    "import_ntriples": ("ingest_ntriples", "import_ntriples"),
+    "import_matrix_market": ("ingest_matrix", "import_matrix_market"),
+    "import_graphml": ("ingest_graphml", "import_graphml"),
+    "convert": ("converting", "convert"),
     "Graph": ("graph", "Graph"),
     "create": ("front", "create"),
     "open": ("front", "open_graph"),

@@ -8,11 +8,12 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias, TypedDict, cast
 
-from nkgraph import __version__, cli_run, cli_warmup
+import nkgraph
+from nkgraph import __version__, cli_convert, cli_run, cli_warmup
 from nkgraph.errors import NkgraphError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader went away (head, a pager): not an error. Python must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (NkgraphError, OSError) as error:
+    except (NkgraphError, OSError, ImportError) as error:  # ImportError: an extra is missing
         print(f"nkgraph: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_run.add(commands)
     _add_verify(commands)
     _add_compact(commands)
+    cli_convert.add(commands)
     cli_warmup.add(commands)
     return parser
 
@@ -115,7 +117,7 @@ def _add_import(commands: Commands) -> None:
     command.add_argument("-o", "--output", required=True, help="the directory to make")
     command.add_argument(
         "--format",
-        choices=("auto", "edges", "csv", "triples", "graphalytics", "reddb"),
+        choices=("auto", "edges", "csv", "triples", "graphalytics", "reddb", *_OTHERS),
         default="auto",
         help="what the files are (default: by their names and first lines)",
     )
@@ -142,7 +144,8 @@ def _import(options: argparse.Namespace) -> dict[str, object]:
     kind = options.format
     if kind == "auto":
         is_dump = len(options.files) == 1 and reddb.is_dump(Path(options.files[0]))
-        kind = "reddb" if is_dump else ingest.guess_format(options.files)
+        kind = "reddb" if is_dump else _other_format(options.files)
+        kind = kind or ingest.guess_format(options.files)
     if kind == "reddb":
         graph = _import_dump(options)
     elif kind == "edges":
@@ -154,12 +157,30 @@ def _import(options: argparse.Namespace) -> dict[str, object]:
         graph = ingest.import_graphalytics(options.files[0], options.output)
     else:
         files = options.files[0] if len(options.files) == 1 else options.files
-        graph = ingest.import_csv(files, options.output)
+        graph = _importer(kind)(files, options.output)
     with graph:
         report = _summary(graph)
     report["format_read"] = kind
     report["seconds"] = round(time.perf_counter() - started, 3)
     return {"json": report, "text": _render_summary(report)}
+
+
+_OTHERS = ("parquet", "ntriples", "matrix-market", "graphml")
+"""Formats that have no options and are known by their first bytes."""
+
+
+def _other_format(files: Sequence[str]) -> str | None:
+    from nkgraph.recognising import recognise
+
+    found = recognise(Path(files[0]))
+    return found if found in _OTHERS else None
+
+
+def _importer(kind: str) -> "Callable[[object, str], Graph]":
+    from nkgraph import recognising
+
+    found: Callable[[object, str], Graph] = getattr(nkgraph, recognising.READERS[kind])
+    return found
 
 
 def _import_edges(options: argparse.Namespace) -> "Graph":

@@ -81,7 +81,8 @@ def open_graph(
     FileNotFoundError
         There is nothing at the path.
     FormatError, VersionError
-        It is no graph, is damaged, or of a version that is not supported.
+        It is no graph, is damaged, of a version that is not supported, or encrypted. Says what was
+        looked for, what there is, and what reads that.
     GraphError
         ``"r+"`` for a directory that is not native.
     LockedError

@@ -14,7 +14,7 @@ import numpy as np
 from nkgraph import threads
 from nkgraph.dtypes import I64, U32
 from nkgraph.errors import GraphError
-from nkgraph.ingest_columns import Restart, Rows, Table, Texts, Values, join
+from nkgraph.ingest_columns import Restart, Rows, Source, Texts, Values, join
 from nkgraph.storage.keys import IntKeys, TextKeys
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ class Column:
 
 def as_property(values: Values) -> object:
     """Turn a column into what ``Graph`` takes."""
+    if values.kind == "stored":
+        return values.data
     if values.kind == "text":
         from nkgraph.storage.columns import TextColumn
         from nkgraph.storage.text import TextArray
@@ -145,6 +147,8 @@ def take(values: Values, rows: I64) -> Values:
     """Return some rows."""
     if rows.size == len(values) and (rows.size == 0 or (np.diff(rows) == 1).all()):
         return values
+    if values.kind == "stored":
+        return Values(values.kind, values.data.take(rows), None)
     valid = None if values.valid is None else values.valid[rows]
     if values.kind != "text":
         return Values(values.kind, values.data[rows], valid)
@@ -179,7 +183,7 @@ def show_id(values: Values, row: int) -> str:
     return repr(value) if values.kind == "text" else str(value)
 
 
-def end_positions(table: Table, rows: Rows, ends: Values, space: IdSpace, columns: int = 1) -> U32:
+def end_positions(table: Source, rows: Rows, ends: Values, space: IdSpace, columns: int = 1) -> U32:
     """Return positions of the ends of edges; unknown ones are refused where nodes are known.
 
     ``columns`` says in how many columns the ends come: in one, sources and targets take turns.
@@ -192,7 +196,7 @@ def end_positions(table: Table, rows: Rows, ends: Values, space: IdSpace, column
         place = int(missing.argmax())
         line = rows.line_of(place // (3 - columns))
         raise GraphError(
-            f"{table.path}: line {line}: no {space.name} has id {show_id(ends, place)}"
+            f"{table.path}: {table.unit} {line}: no {space.name} has id {show_id(ends, place)}"
         )
     return _narrowed(positions)
 
@@ -209,7 +213,7 @@ def _narrowed(positions: I64) -> U32:
 
 
 def new_ids(
-    table: Table, rows: Rows, positions: I64, before: int, name: str, values: Values
+    table: Source, rows: Rows, positions: I64, before: int, name: str, values: Values
 ) -> None:
     """Refuse an id that was there before."""
     repeated = positions != np.arange(before, before + positions.size)
@@ -217,7 +221,7 @@ def new_ids(
         row = int(repeated.argmax())
         line = rows.line_of(row)
         found = show_id(values, row)
-        raise GraphError(f"{table.path}: line {line}: {name} id {found} is given twice")
+        raise GraphError(f"{table.path}: {table.unit} {line}: {name} id {found} is given twice")
 
 
 class TypeNames:
@@ -226,11 +230,11 @@ class TypeNames:
     def __init__(self) -> None:
         self._keys = TextKeys()
 
-    def codes(self, values: Values, table: Table, rows: Rows, what: str) -> U32:
+    def codes(self, values: Values, table: Source, rows: Rows, what: str) -> U32:
         """Return the code of each row; an empty name is refused."""
         if values.valid is not None:
             row = int(values.valid.argmin())
-            raise GraphError(f"{table.path}: line {rows.line_of(row)}: no {what}")
+            raise GraphError(f"{table.path}: {table.unit} {rows.line_of(row)}: no {what}")
         return self._keys.insert(values.data.offsets, values.data.data).astype(np.uint32)
 
     def names(self) -> list[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from nkgraph import kernels, threads
 from nkgraph.arrays import read_only
 from nkgraph.dtypes import F64, I64, U8, Bool
 from nkgraph.errors import FormatError
+from nkgraph.storage.columns import AnyColumn, concatenate
+from nkgraph.storage.columns import absent as absent_column
 from nkgraph.storage.textfile import read_blocks
 
 PART = 1 << 17
@@ -98,13 +100,18 @@ class Want:
 
 @dataclass(frozen=True)
 class Values:
-    """The values of a ``Want`` for some rows; ``valid`` None means that all are there."""
+    """The values of a ``Want`` for some rows; ``valid`` None means that all are there.
+
+    Of kind "stored" ``data`` is a column as graphs hold it, its own validity included.
+    """
 
     kind: str
     data: Any
     valid: Bool | None
 
     def __len__(self) -> int:
+        if self.kind == "stored":
+            return len(self.data)
         return self.data.offsets.size - 1 if self.kind == "text" else int(self.data.size)
 
 
@@ -127,6 +134,16 @@ class _Part:
     problem: FormatError | None = None
 
 
+class Source(Protocol):
+    """What gives the rows of a table."""
+
+    path: Path
+    unit: ClassVar[str]
+
+    def blocks(self) -> Iterator[Rows]:
+        """Yield the converted blocks in file order."""
+
+
 @dataclass
 class Table:
     """One file: how to cut it, and what of it is wanted."""
@@ -137,6 +154,8 @@ class Table:
     wants: Sequence[Want]
     header: bool = False
     plain_integers: bool = field(default=True, init=False)
+    unit: ClassVar[str] = "line"
+    """What errors count."""
 
     def wanted(self) -> I64:
         """Output column of each field, -1 to skip."""
@@ -162,11 +181,11 @@ class Table:
             line += rows.line_count
 
     def _convert(self, block: U8, start: int, line: int) -> Rows:
-        ends = _cut_lines(block, start)
-        counts = threads.run([partial(_newlines, block[first:last]) for first, last in ends])
+        ends = cut_lines(block, start)
+        counts = threads.run([partial(newlines, block[first:last]) for first, last in ends])
         lines = [count for count in counts if isinstance(count, int)]
         line_of = partial(_line_of, block, start, line, self.dialect)
-        total = sum(lines) + _newlines(block[:start])
+        total = sum(lines) + newlines(block[:start])
         if self.plain_integers:
             values = self._plain_integers(block, ends, lines)
             if values is not None:
@@ -177,7 +196,7 @@ class Table:
         parts = [part for part in threads.run(jobs) if isinstance(part, _Part)]
         for part, (at, _) in zip(parts, ends, strict=True):
             if part.problem is not None:
-                raise _at_line(part.problem, line + _newlines(block[:at]))
+                raise _at_line(part.problem, line + newlines(block[:at]))
         columns = []
         for number, want in enumerate(self.wants):
             columns.append(join([part.columns[number] for part in parts], want.key))
@@ -210,7 +229,7 @@ class Table:
         """Convert the lines of ``block[start:stop]``; a problem has its line in ``offset``."""
         wanted, dialect = self.wanted(), self.dialect
         width = int(wanted.max(initial=-1)) + 1
-        bad = _not_utf8(block[start:stop])
+        bad = not_utf8(block[start:stop])
         if bad is not None:
             at, found = bad
             return _Part(0, [], self._problem(block, start, start + at, "", "UTF-8 text", found))
@@ -262,11 +281,12 @@ class Table:
         self, block: U8, start: int, at: int, where: str, expected: str, found: object
     ) -> FormatError:
         """Word an error; ``offset`` counts the lines of the part before it until it is raised."""
-        lines = _newlines(block[start:at])
+        lines = newlines(block[start:at])
         return FormatError(self.path, where, lines, expected, found)
 
 
-def _newlines(data: U8) -> int:
+def newlines(data: U8) -> int:
+    """Count the lines that end in ``data``."""
     return int(np.count_nonzero(data == ord("\n")))
 
 
@@ -402,7 +422,7 @@ def _split_integers(values: I64, wants: Sequence[Want]) -> list[Values]:
     return columns
 
 
-def _cut_lines(block: U8, start: int) -> list[tuple[int, int]]:
+def cut_lines(block: U8, start: int) -> list[tuple[int, int]]:
     """Cut ``block[start:]`` into ranges of whole lines, one a thread."""
     bounds = [start]
     for _, stop in threads.split(block.size - start, least=PART)[:-1]:
@@ -422,7 +442,8 @@ def _line_stop(block: U8, at: int) -> int:
     return at + int(ends.argmax()) + 1
 
 
-def _not_utf8(data: U8) -> tuple[int, str] | None:
+def not_utf8(data: U8) -> tuple[int, str] | None:
+    """Return where ``data`` stops being UTF-8, and what stands there; None if it does not."""
     if data.size == 0 or int(data.max()) < 128:
         return None
     try:
@@ -507,6 +528,8 @@ def join(parts: Sequence[Values], key: tuple[str, ...]) -> Values:
         raise Restart({key})
     if len(parts) == 1:
         return parts[0]
+    if kind == "stored":
+        return Values(kind, concatenate([_as_stored(part) for part in parts]), None)
     valid = None
     if any(part.valid is not None for part in parts):
         every = [np.ones(len(part), bool) if part.valid is None else part.valid for part in parts]
@@ -523,6 +546,12 @@ def _is_exact(part: Values) -> bool:
     if part.kind != "int" or part.data.size == 0:
         return True
     return bool(part.data.max() <= _EXACT_FLOAT and part.data.min() >= -_EXACT_FLOAT)
+
+
+def _as_stored(part: Values) -> AnyColumn:
+    if part.kind == "stored":
+        return part.data  # type: ignore[no-any-return]  # Values.data is as its kind says
+    return absent_column(len(part))
 
 
 def _as_texts(part: Values) -> Texts:

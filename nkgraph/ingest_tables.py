@@ -5,6 +5,7 @@ The header says what a table is, in the style of LSQB and of bulk loaders:
     id:ID(Person)|name|age:int                  nodes of the id space Person
     :START_ID(Person)|:END_ID(City)|since:int   edges from Person to City
     id:ID(P),name,:LABEL   :START_ID(P),:END_ID(P),:TYPE     types in a column
+    id:ID(P),:TITLE                             titles of nodes
 
 A table without such marks is a table of edges if its first two columns are named source and
 target (or src dst, from to, start end, also with _id), else a table of nodes: the first column is
@@ -13,6 +14,7 @@ semicolon that the header holds most of.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
@@ -33,6 +35,7 @@ from nkgraph.ingest_build import (
     as_ids,
     as_paths,
     as_properties,
+    as_property,
     end_positions,
     joined,
     new_ids,
@@ -43,6 +46,7 @@ from nkgraph.ingest_build import (
 from nkgraph.ingest_columns import (
     Dialect,
     Restart,
+    Source,
     Table,
     Values,
     Want,
@@ -54,8 +58,10 @@ from nkgraph.ingest_columns import (
 if TYPE_CHECKING:
     from nkgraph.graph import Graph
 
+TITLE: Final = ":TITLE"
+"""Column of titles; no property has this name, since a colon begins a mark."""
 _MARK: Final = re.compile(
-    r"(?P<name>[^:]*):(?P<mark>ID|START_ID|END_ID|LABEL|TYPE|IGNORE)(\((?P<space>[^()]*)\))?"
+    r"(?P<name>[^:]*):(?P<mark>ID|START_ID|END_ID|LABEL|TYPE|TITLE|IGNORE)(\((?P<space>[^()]*)\))?"
 )
 _ENDS: Final = ({"source", "target"}, {"src", "dst"}, {"from", "to"}, {"start", "end"})
 _DECLARED: Final = {
@@ -81,7 +87,8 @@ def import_csv(directory_or_files: Paths, path: str | PathLike[str] | None = Non
     Returns
     -------
     Graph
-        Node types are those of ``id:ID(Type)``, of a ``:LABEL`` column, or file names. The
+        Node types are those of ``id:ID(Type)``, of a ``:LABEL`` column, or file names; titles those
+        of a ``:TITLE`` column. The
         connection type of a table is its file name without the ending (``Person_knows_Person``),
         unless a ``:TYPE`` column gives one for each edge.
 
@@ -113,7 +120,7 @@ def import_csv(directory_or_files: Paths, path: str | PathLike[str] | None = Non
     files = _table_files(directory_or_files)
 
     def read(forced: Forced, progress: Progress) -> "Graph":
-        return _Tables(files, forced, progress).graph()
+        return Tables([_read_header(path) for path in files], forced, progress).graph()
 
     return run(read, path)
 
@@ -121,6 +128,11 @@ def import_csv(directory_or_files: Paths, path: str | PathLike[str] | None = Non
 def looks_typed(line: str) -> bool:
     """Say whether a first line is a header with ``:ID`` or ``:START_ID``."""
     return re.search(r":(ID|START_ID)\b", line) is not None
+
+
+def is_mark(name: str) -> bool:
+    """Say whether a column of this name means an id, an end, a type or a title."""
+    return _MARK.fullmatch(name) is not None
 
 
 def _table_files(given: Paths) -> list[Path]:
@@ -141,13 +153,14 @@ def _table_files(given: Paths) -> list[Path]:
 
 
 @dataclass
-class _Header:
+class Header:
     """What the first line of a table says; places are column numbers, -1 where there is none."""
 
     path: Path
     dialect: Dialect
     field_count: int
     id_at: int = -1
+    title_at: int = -1
     start_at: int = -1
     end_at: int = -1
     type_at: int = -1
@@ -158,17 +171,35 @@ class _Header:
 
     @property
     def is_edges(self) -> bool:
+        """Whether it is a table of edges."""
         return self.start_at >= 0
 
+    @property
+    def name(self) -> str:
+        """What names the type, where no column and no mark does."""
+        return stem(self.path)
 
-def _read_header(path: Path) -> _Header:
+    def table(self, wants: Sequence[Want]) -> Source:
+        """Return what gives the rows."""
+        return Table(self.path, self.dialect, self.field_count, wants, header=True)
+
+
+def _read_header(path: Path) -> Header:
     line = first_text(path, Dialect("\t"))
     if not line:
         raise FormatError(path, "line 1", None, "a header", "an empty file")
     delimiter = max("|,\t;", key=line.count)
     dialect = Dialect(delimiter, quotes=True)
     names = split_line(line, dialect)
-    header = _Header(path, dialect, len(names))
+    header = Header(path, dialect, len(names))
+    for place, name in take_marks(header, names, repr(line)):
+        _add_property(header, place, name)
+    return header
+
+
+def take_marks(header: Header, names: Sequence[str], line: str) -> list[tuple[int, str]]:
+    """Note what the names of columns say of ids and ends; return the others, with their places."""
+    path = header.path
     plain = [
         (place, name) for place, name in enumerate(names) if not _take_mark(header, place, name)
     ]
@@ -179,27 +210,28 @@ def _read_header(path: Path) -> _Header:
             header.start_at, header.end_at = (1, 0) if backwards else (0, 1)
         else:
             header.id_at = 0
-            header.spaces["ID"] = stem(path)
+            header.spaces["ID"] = header.name
         plain = [(at, name) for at, name in plain if at not in _places(header)]
     elif (header.start_at < 0) != (header.end_at < 0) or (header.id_at >= 0) == header.is_edges:
         expected = "one :ID column, or one :START_ID and one :END_ID"
-        raise FormatError(path, "line 1", None, expected, repr(line))
-    for place, name in plain:
-        _add_property(header, place, name)
-    return header
+        raise FormatError(path, "line 1", None, expected, line)
+    if header.title_at >= 0 and header.is_edges:
+        raise FormatError(path, "line 1", None, "edges without a :TITLE column", "one")
+    return plain
 
 
-def _places(header: _Header) -> tuple[int, ...]:
+def _places(header: Header) -> tuple[int, ...]:
     return header.id_at, header.start_at, header.end_at, header.type_at
 
 
-def _take_mark(header: _Header, place: int, name: str) -> bool:
+def _take_mark(header: Header, place: int, name: str) -> bool:
     """Note a column with a mark; say whether it was one."""
     match = _MARK.fullmatch(name)
     if match is None:
         return False
     mark = match["mark"]
-    slot = {"ID": "id_at", "START_ID": "start_at", "END_ID": "end_at"}.get(mark, "type_at")
+    slots = {"ID": "id_at", "START_ID": "start_at", "END_ID": "end_at", "TITLE": "title_at"}
+    slot = slots.get(mark, "type_at")
     if mark == "IGNORE":
         return True
     if getattr(header, slot) >= 0:
@@ -210,7 +242,7 @@ def _take_mark(header: _Header, place: int, name: str) -> bool:
     return True
 
 
-def _add_property(header: _Header, place: int, name: str) -> None:
+def _add_property(header: Header, place: int, name: str) -> None:
     base, _, declared = name.rpartition(":")
     kind = "any"
     if base and (declared.lower() in _DECLARED or declared.endswith("[]")):
@@ -260,14 +292,13 @@ class _Edges:
         return numbers[self.start.name][sources], numbers[self.end.name][targets]
 
 
-class _Tables:
+class Tables:
     """All tables of one import; nodes before edges, each in the order given."""
 
-    def __init__(self, files: list[Path], forced: Forced, progress: Progress) -> None:
+    def __init__(self, headers: Sequence["Header"], forced: Forced, progress: Progress) -> None:
         self._forced = forced
         self._progress = progress
         self._spaces: dict[str, IdSpace] = {}
-        headers = [_read_header(path) for path in files]
         self._nodes = [self._read_nodes(header) for header in headers if not header.is_edges]
         for nodes in self._nodes:
             nodes.space.is_known = True
@@ -276,24 +307,25 @@ class _Tables:
     def _space(self, name: str) -> IdSpace:
         return self._spaces.setdefault(name, IdSpace(name, self._forced))
 
-    def _property_wants(self, header: _Header, scope: str) -> list[Want]:
+    def _property_wants(self, header: Header, scope: str) -> list[Want]:
         wants = []
         for name, (place, kind) in header.properties.items():
             key = ("column", scope, name)
             wants.append(Want(name, (place,), key, "text" if key in self._forced else kind))
         return wants
 
-    def _read_nodes(self, header: _Header) -> _Nodes:
+    def _read_nodes(self, header: Header) -> _Nodes:
         space = self._space(header.spaces.get("ID", ""))
-        node_type = header.spaces.get("ID") or stem(header.path)
+        node_type = header.spaces.get("ID") or header.name
         labels = TypeNames() if header.type_at >= 0 else None
         wants = [Want("id", (header.id_at,), space.key, "text" if space.is_text else "any", True)]
         if labels is not None:
             wants.append(Want(":LABEL", (header.type_at,), ("column", ":LABEL"), "text"))
+        titles = Column(("column", ":TITLE"))
+        if header.title_at >= 0:
+            wants.append(Want(":TITLE", (header.title_at,), titles.key, "text"))
         properties = self._property_wants(header, _node_scope(node_type))
-        table = Table(
-            header.path, header.dialect, header.field_count, [*wants, *properties], header=True
-        )
+        table = header.table([*wants, *properties])
         columns = {want.name: Column(want.key) for want in properties}
         codes = []
         first = len(space)
@@ -304,14 +336,18 @@ class _Tables:
             new_ids(table, rows, space.insert(ids), before, node_type, ids)
             if labels is not None:
                 codes.append(labels.codes(next(values), table, rows, "label"))
+            if header.title_at >= 0:
+                titles.append(next(values))
             for column, part in zip(columns.values(), values, strict=True):
                 column.append(part)
             self._progress.add(header.path, rows)
         done = {name: column.finish() for name, column in columns.items()}
+        if header.title_at >= 0:
+            done[TITLE] = titles.finish()
         return _Nodes(space, node_type, first, len(space), labels, joined(codes), done)
 
-    def _read_edges(self, header: _Header) -> _Edges:
-        name = stem(header.path)
+    def _read_edges(self, header: Header) -> _Edges:
+        name = header.name
         start, end = (self._space(end) for end in self._end_spaces(header, name))
         wants = [
             Want("start", (header.start_at,), start.key, start.kind, is_id=True),
@@ -325,9 +361,7 @@ class _Tables:
         if types is not None:
             wants.append(Want(":TYPE", (header.type_at,), ("column", ":TYPE"), "text"))
         properties = self._property_wants(header, f"edge {name}")
-        table = Table(
-            header.path, header.dialect, header.field_count, [*wants, *properties], header=True
-        )
+        table = header.table([*wants, *properties])
         columns = {want.name: Column(want.key) for want in properties}
         ends: list[list[U32]] = [[] for _ in range(end_count)]
         codes = []
@@ -344,7 +378,7 @@ class _Tables:
         places = joined(piece for part in ends for piece in part)
         return _Edges(start, end, name, places, types, joined(codes), done)
 
-    def _end_spaces(self, header: _Header, name: str) -> tuple[str, str]:
+    def _end_spaces(self, header: Header, name: str) -> tuple[str, str]:
         """Return the id spaces of both ends: as marked, as the file is named, or the only one."""
         marked = "START_ID" in header.spaces or "END_ID" in header.spaces
         if marked or "" in self._spaces:
@@ -368,8 +402,11 @@ class _Tables:
             space = self._spaces[name]
             positions = np.concatenate([piece.positions for piece in pieces])
             ids = as_ids(take(space.ids(), positions))
-            properties = as_properties(_union(pieces))
-            numbers[name][positions] = graph.add_nodes(node_type, ids, properties)
+            values = _union(pieces)
+            titles = values.pop(TITLE, absent(0))
+            held = None if titles.kind == "none" else as_property(titles)
+            properties = as_properties(values)
+            numbers[name][positions] = graph.add_nodes(node_type, ids, properties, held)
         for edges in self._edges:
             if edges.ends.size == 0:
                 continue

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nkgraph.errors import FormatError
+from nkgraph import recognising
 from nkgraph.storage import generations
 from nkgraph.storage.files import ReadHold
 from nkgraph.storage.kglite.metadata import META
 from nkgraph.storage.kglite.reader import Stored
-from nkgraph.storage.sparrowdb import catalog, database
+from nkgraph.storage.sparrowdb import database
 from nkgraph.storage.stored import StoredGraph
 
 
@@ -36,14 +36,14 @@ def open_path(root: Path, property_names: Iterable[str] = ()) -> Opened:
     FileNotFoundError
         There is nothing at the path.
     FormatError
-        It is no graph directory, or a damaged one.
+        It is no graph directory, or a damaged one; says what was looked for and what there is.
     VersionError
-        A format version that is not supported.
+        A format version that is not supported, or an encrypted database.
     """
     if not root.exists():
         raise FileNotFoundError(f"{root}: no such graph directory")
     if not root.is_dir():
-        raise FormatError(root, "path", None, "a graph directory or a RedDB dump", "another file")
+        raise recognising.unknown_file(root)
     if (root / generations.CURRENT).exists():
         directory, hold = generations.open_hold(root)
         try:
@@ -55,16 +55,4 @@ def open_path(root: Path, property_names: Iterable[str] = ()) -> Opened:
         return Opened(Stored(root), None)
     if database.is_database(root):
         return Opened(database.Database(root, property_names), None)
-    raise _unknown(root)
-
-
-def _unknown(root: Path) -> FormatError:
-    found = ", ".join(sorted(child.name for child in root.iterdir())[:5]) or "an empty directory"
-    remedy = None
-    if database.is_node_store(root):
-        remedy = "nkgraph.storage.sparrowdb.NodeStore opens nodes without a catalog"
-    expected = (
-        f"{generations.CURRENT} (native, kglite 0.13), {META} (kglite) or "
-        f"{catalog.NAME} (SparrowDB)"
-    )
-    return FormatError(root, "format", None, expected, found, remedy)
+    raise recognising.unknown_directory(root, database.is_node_store(root))

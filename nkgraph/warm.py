@@ -314,6 +314,29 @@ def _imports(folder: Path) -> None:
         graph.close()
 
 
+def _conversions(folder: Path) -> None:
+    """Written as text of each form, and read back."""
+    from nkgraph.converting import convert
+
+    plain, rich = Graph(), Graph()
+    numbers = rich.add_nodes("Number", np.arange(1 << 10), _columns(1 << 10))
+    texts = rich.add_nodes("Text", ['"1"', "a\\b", "c d"], {"text": ["<&>", 'a"b', None]})
+    rich.add_edges("A", numbers, texts[numbers % 3], _columns(1 << 10, 1))
+    rich.save(folder / "rich")
+    numbers = plain.add_nodes("Number", np.arange(1 << 10))
+    plain.add_edges("A", numbers, numbers[::-1], {"weight": np.random.default_rng(6).random(1024)})
+    plain.save(folder / "plain")
+    forms = {
+        "rich": ("csv", "ntriples", "graphml", "matrix-market"),
+        "plain": ("graphalytics", "matrix-market"),
+    }
+    for source, targets in forms.items():
+        for form in targets:
+            made = folder / f"{source} {form}"
+            convert(folder / source, made, form, lossy=True)
+            convert(made, folder / f"{made} again", "native", source_format=form, lossy=True)
+
+
 def _dumps(folder: Path) -> None:
     """A dump written and read."""
     from nkgraph.front import open_graph
@@ -476,6 +499,7 @@ STAGES: tuple[Callable[[Path], None], ...] = (
     _rows,
     _graph,
     _imports,
+    _conversions,
     _dumps,
     _store,
     _algorithms,

@@ -110,6 +110,25 @@ def read_blocks(path: Path, size: int | None = None) -> Iterator[U8]:
     return threads.ahead(_cut(path, size or BLOCK), 2)
 
 
+def read_bytes(path: Path, size: int = 1 << 20) -> Iterator[memoryview]:
+    """Yield the decompressed bytes of a file in blocks, wherever its lines end.
+
+    Raises
+    ------
+    FormatError
+        Compressed data that is damaged or cut short.
+    """
+    with path.open("rb") as file:
+        source = _open(file, path)
+        while True:
+            block = memoryview(bytearray(size))
+            filled = _fill(source, block, 0)
+            if filled:
+                yield block[:filled]
+            if filled < size:
+                return
+
+
 def _cut(path: Path, least: int) -> Generator[U8, None, None]:
     with path.open("rb") as file:
         source = _open(file, path)

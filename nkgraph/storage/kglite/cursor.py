@@ -71,7 +71,9 @@ class Cursor:
             raise FormatError(self.path, "magic", self.at - len(expected), expected, found)
         number = self.u32("version")
         if number != version:
-            raise VersionError(self.path, "version", self.at - 4, version, number)
+            newer = "written by a newer kglite: open it with 0.13.4 or older and save it"
+            remedy = newer if number > version else None
+            raise VersionError(self.path, "version", self.at - 4, version, number, remedy)
 
     def end(self) -> None:
         """Check that nothing is left."""

@@ -97,7 +97,8 @@ def start(
     cursor.version = cursor.u32("version")
     if cursor.version not in lay.VERSIONS:
         expected = f"{lay.VERSIONS[0]} to {lay.VERSIONS[-1]}"
-        raise VersionError(path, "version", len(lay.MAGIC), expected, cursor.version)
+        remedy = lay.newer_remedy(cursor.version)
+        raise VersionError(path, "version", len(lay.MAGIC), expected, cursor.version, remedy)
     if cursor.version >= lay.CRC_FROM:
         if size < _HEADER_BYTES + _CRC_BYTES:
             raise FormatError(path, "file size", 0, f">= {_HEADER_BYTES + _CRC_BYTES}", size)

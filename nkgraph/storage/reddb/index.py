@@ -217,7 +217,7 @@ def _check_header(data: U8, path: Path) -> tuple[int, int]:
     version = _u32(data, 4)
     if version not in layout.VERSIONS:
         known = f"{layout.VERSIONS[0]} to {layout.VERSIONS[-1]}"
-        raise VersionError(path, "version", 4, known, version)
+        raise VersionError(path, "version", 4, known, version, layout.newer_remedy(version))
     if version < layout.CRC_FROM:
         return version, int(data.size)
     if data.size < HEADER_BYTES + FOOTER_BYTES:

@@ -29,6 +29,7 @@ MAGIC = b"RDST"
 VERSION = 10
 """The version that is written."""
 VERSIONS = range(1, 11)
+_NEWER = "written by a newer RedDB: dump it with RedDB 1.22 or older, or use a newer nkgraph"
 RECORD_MAGIC = b"RER1"
 AUX_FROM = 10
 MVCC_FROM = 9
@@ -246,3 +247,8 @@ SMALLEST = {
     "target": 13,
 }
 """Fewest bytes that one of them takes; a record with its length."""
+
+
+def newer_remedy(version: int) -> str | None:
+    """What to do about a version that is not known."""
+    return _NEWER if version > VERSION else None

@@ -10,6 +10,7 @@ bytes between entries are skipped.
     6    label set           label_id u16, slot u32, n u16, n x label_id u16; from 0.1.14 on
 """
 
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +19,14 @@ import numpy as np
 from nkgraph import kernels
 from nkgraph.arrays import read_only
 from nkgraph.dtypes import U8, U16, U32
-from nkgraph.errors import FormatError, VersionError
+from nkgraph.errors import FormatError, GraphError, LimitError, VersionError
 from nkgraph.storage import files
 
 NAME = "catalog.tlv"
 LABEL, TABLE, LABEL_SET = 1, 2, 6
 UNUSED = (3, 4, 5)
+RESERVED = "__SO_"
+LABELS = 1 << 16
 HEAD = 6
 """Bytes of tag and length."""
 
@@ -108,6 +111,30 @@ def read(root: Path) -> Catalog:
     return catalog
 
 
+def encode(labels: list[str]) -> bytes:
+    """Encode a catalog of labels, numbered in their order, without relationship tables.
+
+    Raises
+    ------
+    LimitError
+        More labels than there are numbers, or a name of more than 65,535 bytes.
+    GraphError
+        A name that the engine keeps for itself.
+    """
+    if len(labels) > LABELS:
+        raise LimitError(f"{len(labels)} labels: a database has at most {LABELS}")
+    entries = []
+    for number, label in enumerate(labels):
+        name = label.encode()
+        if label.startswith(RESERVED):
+            raise GraphError(f"label {label!r}: names that begin with {RESERVED} are reserved")
+        if len(name) > 0xFFFF:
+            raise LimitError(f"label {label[:40]!r}...: {len(name)} bytes, at most 65,535 fit")
+        payload = struct.pack("<HH", number, len(name)) + name
+        entries.append(struct.pack("<HI", LABEL, len(payload)) + payload)
+    return b"".join(entries)
+
+
 class _Reader:
     """The entries of a catalog file, found by one walk."""
 
@@ -127,7 +154,7 @@ class _Reader:
         if unknown.any():
             entry = int(np.argmax(unknown))
             at, found = int(self.starts[entry]) - HEAD, int(self.tags[entry])
-            remedy = "the database was written by a newer engine"
+            remedy = "written by a newer engine: export the database with that engine"
             raise VersionError(path, "tag of an entry", at, "1 to 6", found, remedy)
 
     def entries(self, tag: int) -> list[tuple[int, int]]:

@@ -186,7 +186,7 @@ class Database:
     FormatError
         The catalog or a mark is damaged, or a node store left a change half-way.
     VersionError
-        An entry of the catalog is not known.
+        An entry of the catalog is not known, or the log is encrypted and no names are given.
     LimitError
         More slots than there are node ids; when nodes are first used, also more than fit in memory.
     GraphError
@@ -203,6 +203,8 @@ class Database:
         self.catalog = catalog.read(root)
         if isinstance(property_names, str):
             raise GraphError(f"property_names is one text, {property_names!r}, not several")
+        if not property_names:
+            wal.refuse_encrypted(root)
         self._given = [check_name(name, "a name of property_names") for name in property_names]
         marks = {label: node_files.read_mark(root, label) for label in sorted(self.catalog.labels)}
         self.marks = {label: mark for label, (mark, _) in marks.items()}

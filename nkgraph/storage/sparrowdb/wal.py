@@ -1,4 +1,4 @@
-"""``wal/segment-{20 digits}.wal``: read for the names of properties, and for nothing else.
+"""``wal/segment-{20 digits}.wal``: read and written for the names of properties, nothing else.
 
 Byte 0 is the version: 2 (CRC-32C); 21 is one with CRC-32, or the first byte of the first record
 where there is no version byte (0.1.0). Records follow:
@@ -11,6 +11,8 @@ stand only here, as keys of creates and updates.
 """
 
 import re
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +29,14 @@ FOLDER = "wal"
 VERSION, LEGACY = 2, 21
 CASTAGNOLI, IEEE = 0x82F63B78, 0xEDB88320
 _SEGMENT = re.compile(r"segment-[0-9]{20}\.wal")
+SEGMENT = "segment-00000000000000000000.wal"
+_BEGIN, _COMMIT, _CREATE = 0x01, 0x03, 0x10
+_BARE, _SEAL = 21, 24 + 16
+"""Bytes of a record without payload, and those that encryption adds to one: nonce and tag."""
+_SEALED = (
+    "the columns are not encrypted, only their names are: give property_names= to open it with "
+    "those, or open it with its key in SparrowDB and export it"
+)
 _REASONS = {
     "TORN": "a record is cut short",
     "CHECKSUM": "a checksum does not fit its record",
@@ -85,10 +95,89 @@ def read_names(root: Path) -> PropertyNames:
     return names
 
 
+def encode_names(properties: Mapping[int, Sequence[str]]) -> bytes:
+    """Encode the one segment of a log that names the properties of labels, and changes nothing.
+
+    One transaction creates slot 0 of each label, with a property for each name. Newer engines
+    replay the log at every open: they pass over creates of slots that exist, so ``properties``
+    may only have labels with nodes.
+    """
+    table: U32 = np.empty(256, np.uint32)
+    kernels.walk.fill_crc_table(np.uint32(CASTAGNOLI), table)
+    crcs: list[int] = table.tolist()
+    records = [(_BEGIN, b"")]
+    for label in sorted(properties):
+        held = [name.encode() for name in properties[label]]
+        pairs = [struct.pack("<I", len(name)) + name + struct.pack("<IQ", 8, 0) for name in held]
+        head = struct.pack("<QII", label << 32, label, len(pairs))
+        records.append((_CREATE, head + b"".join(pairs)))
+    records.append((_COMMIT, b""))
+    out = bytearray([VERSION])
+    for lsn, (kind, payload) in enumerate(records, 1):
+        body = struct.pack("<BQQ", kind, lsn, 1) + payload
+        out += struct.pack("<I", len(body) + 4) + body + struct.pack("<I", _crc(body, crcs))
+    return bytes(out)
+
+
+def _crc(data: bytes, table: Sequence[int]) -> int:
+    value = 0xFFFFFFFF
+    for byte in data:  # names of properties, and they are few
+        value = value >> 8 ^ table[(value ^ byte) & 255]
+    return value ^ 0xFFFFFFFF
+
+
+def refuse_encrypted(root: Path) -> None:
+    """Refuse a database whose log is encrypted: the names of its properties cannot be read.
+
+    Only the first record with a payload is looked at: with a key every payload is a nonce, cipher
+    text and a tag, and its checksum, which is over those, is right.
+
+    Raises
+    ------
+    VersionError
+        It is.
+    """
+    folder = root / FOLDER
+    if not folder.is_dir():
+        return
+    for path in sorted(child for child in folder.iterdir() if _SEGMENT.fullmatch(child.name)):
+        data = files.map_array(path, np.dtype("u1"))
+        if data.size and int(data[0]) == VERSION:
+            at, stop = _first_payload(data)
+            if at:
+                _refuse_sealed(path, read_only(data[:stop]), at)
+                return
+
+
+def _first_payload(data: U8) -> tuple[int, int]:
+    """Return where the first record with a payload starts and stops; (0, 0) if there is none."""
+    at = 1
+    while at + 4 <= data.size:
+        length = int.from_bytes(data[at : at + 4].tobytes(), "little")
+        stop = at + 4 + length
+        if length < _BARE or stop > data.size:
+            break
+        if length > _BARE:
+            return at, stop
+        at = stop
+    return 0, 0
+
+
+def _refuse_sealed(path: Path, data: U8, at: int) -> None:
+    length = data.size - at - 4
+    if length - _BARE < _SEAL:
+        return
+    names = PropertyNames()
+    _read_segment(path, data, names)
+    if not names.by_id and any(problem == _REASONS["PAYLOAD"] for _, _, problem in names.stops):
+        found = f"{length - _BARE} bytes that are none: the log is encrypted"
+        raise VersionError(path, "first payload", at + 21, "a record in the clear", found, _SEALED)
+
+
 def _read_segment(path: Path, data: U8, names: PropertyNames) -> None:
     version = int(data[0])
     if version not in (VERSION, LEGACY):
-        remedy = "the database was written by a newer engine, or the file is damaged"
+        remedy = "written by a newer engine, or damaged: export the database with that engine"
         raise VersionError(path, "version", 0, f"{VERSION} or {LEGACY}", version, remedy)
     if version == VERSION:
         status, at, found = _walk(data, 1, CASTAGNOLI)
