@@ -34,6 +34,7 @@ from perf import (
     bench_segments,
     bench_sparrowdb,
     bench_stitch,
+    bench_story,
     bench_text_index,
     bench_traversal,
     bench_triangles,
@@ -50,6 +51,7 @@ BASELINE_RUNS = 4
 STAGES = (
     bench_build,
     bench_stitch,
+    bench_story,
     bench_segments,
     bench_search,
     bench_gather,
