@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from nkgraph.ingest_matrix import import_matrix_market as import_matrix_market
     from nkgraph.ingest_ntriples import import_ntriples as import_ntriples
     from nkgraph.ingest_parquet import import_parquet as import_parquet
+    from nkgraph.interop.networkx import from_networkx as from_networkx
     from nkgraph.search import find_sorted as find_sorted
     from nkgraph.storage.values import Duration as Duration
     from nkgraph.table import Column as Column
@@ -90,6 +91,7 @@ _HOMES = {
     "import_matrix_market": ("ingest_matrix", "import_matrix_market"),
     "import_graphml": ("ingest_graphml", "import_graphml"),
     "convert": ("converting", "convert"),
+    "from_networkx": ("interop.networkx", "from_networkx"),
     "Graph": ("graph", "Graph"),
     "create": ("front", "create"),
     "open": ("front", "open_graph"),

@@ -1,10 +1,10 @@
 """Graph: what a user holds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from nkgraph.storage.columns import AnyColumn
 from nkgraph.storage.kglite.names import Names, check_name, fnv1a
 from nkgraph.storage.kglite.node_columns import RESERVED
 from nkgraph.verifying import verify
+
+if TYPE_CHECKING:
+    from nkgraph.interop.networkx import NxGraph
 
 Properties = Mapping[str, object] | None
 AnyProperties = Properties | Sequence[Properties]
@@ -52,6 +55,8 @@ class Graph(GraphReader):
     >>> g.ids(g.sources("KNOWS"))
     array(['ann', 'bob'], dtype=StringDType())
     """
+
+    __networkx_backend__ = "nkgraph"  # networkx passes it on as it is; see nkgraph.nx_backend
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -383,6 +388,22 @@ class Graph(GraphReader):
         from nkgraph.interop import networkit
 
         return networkit.from_graph(self, connection_type, weight)
+
+    def is_directed(self) -> bool:
+        """Return True: edges have a direction."""
+        return True
+
+    def is_multigraph(self) -> bool:
+        """Return True: there may be parallel edges."""
+        return True
+
+    def to_networkx(
+        self, *, nodes: Sequence[Hashable] | None = None, create_using: object = None
+    ) -> "NxGraph":
+        """Make a NetworkX graph; see ``nkgraph.interop.networkx.to_networkx``."""
+        from nkgraph.interop.networkx import to_networkx
+
+        return to_networkx(self, nodes=nodes, create_using=create_using)
 
     # -- files --------------------------------------------------------------------------------
 

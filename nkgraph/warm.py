@@ -454,6 +454,7 @@ def _by_types(_: Path) -> None:
 
 ENTITIES = "uint8[] int64[] int64"
 PROPERTIES = "uint8[] uint8[] uint64 uint64 uint64 int64 uint64[,]!"
+ROWS = "int64[] uint32[]"
 RARE: tuple[tuple[str, str], ...] = (
     # a dump's metadata, references, further columns and texts
     ("dump_columns.fill_slots", "int64[,]! int64 int64[]!"),
@@ -493,6 +494,28 @@ RARE: tuple[tuple[str, str], ...] = (
     ("stitch.rank_edges", "uint64[,] uint64 uint64[]! uint32[]! int64 int64 uint8[]!"),
     ("search.take_found", "uint32[] int64[] uint32[]!"),
     ("search.take_found", "uint8[] int64[] uint32[]!"),
+    # what NetworkX asks of its backend
+    (
+        "distances.sum_up",
+        f"{ROWS} uint32[]! uint64[]! uint64[]! uint64[]! uint32[]! uint32[]!"
+        " int64[]! int64[]! int64[]! int64[]! float64[]! int64[]!",
+    ),
+    ("distances.share_edges", f"{ROWS} uint32 uint32[]! int64[]! float64[]! float64[]! float64[]!"),
+    ("neighborhoods.distinct", f"{ROWS} uint32[]! uint32[]! int64[]! uint32[]!"),
+    ("neighborhoods.push_values", f"{ROWS} float64[]! float64[]! float64[]!"),
+    ("neighborhoods.common", f"{ROWS} uint32[]! uint32[]! float64[]! int64[]! float64[]! int64[]!"),
+    ("neighborhoods.triangles_both_ways", f"int64 int64 {ROWS} uint8[]! uint8[]! int64[]!"),
+    ("neighborhoods.squares", f"uint32[]! {ROWS} uint8[]! int64[]! uint32[]! int64[]! int64[]!"),
+    ("ordered.search", f"{ROWS} int64 int64 int32[]! uint32[]! uint32[]!"),
+    (
+        "ordered.nearest_first",
+        f"{ROWS} float64[]! uint32[]! int64 float64 float64[]! int64[]! int64[]!"
+        " uint32[]! uint32[]! uint32[]!",
+    ),
+    ("ordered.forget", "uint32[]! int64 int64[]! int32[]!"),
+    ("ordered.strong", f"{ROWS} uint32[]! uint32[]! int64[]! uint32[]! uint32[]! uint32[]!"),
+    ("ordered.generations", f"{ROWS} int64[]! int64[]! uint32[]! int64[]!"),
+    ("ordered.onion", f"{ROWS} int64[]! uint32[]! uint8[]! int64[]! int32[]!"),
 )
 """Kernels that no other stage calls, and their arguments, see ``compile_for``."""
 STAGES: tuple[Callable[[Path], None], ...] = (

@@ -6,6 +6,7 @@ of as many trials in turn. igraph and rustworkx cannot be held to a number of ro
 the rows *converged*, on the smaller graph.
 """
 
+import tempfile
 from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -30,7 +31,7 @@ TOLERANCE = 1e-8
 @cache
 def mapped(kind: str, scale: int, degree: int = 16) -> Graph:
     """Give the graph of a kind, saved and opened."""
-    path = Path(graphs.folder().name) / f"{kind}-{scale}-{degree}"
+    path = Path(tempfile.mkdtemp(prefix=f"{kind}-{scale}-", dir=graphs.folder().name)) / "graph"
     csr = graphs.graph(kind, scale, degree)
     with Graph() as graph:
         nodes = graph.add_nodes("Node", np.arange(csr.node_count))

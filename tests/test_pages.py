@@ -14,7 +14,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 WITHOUT_CODE = {"comparison.md", "reddb_values.md", "api.md", "install.md", "performance.md"}
 FOREIGN_AT_MOST = {"migrating/kuzu.md": 6, "migrating/sparrowdb.md": 2}
 """Blocks of other packages, which nobody runs, are few."""
-PENDING = {"from_networkx"}
+PENDING: set[str] = set()
 """Names that pages tell of before they are there."""
 
 
