@@ -31,6 +31,9 @@ BLOCK = 1024
 AHEAD = 128
 """Slots between a prefetch and its use."""
 AHEAD_U64 = np.uint64(AHEAD)
+WIDE = np.uint64(1 << 19)
+"""Nodes above which every read is asked for ahead: of fewer, whose shares are half in the second
+cache level, asking for every other one is faster."""
 LOOKS = 1000
 """How often a thread looks whether a round is open before it gives way to others each time."""
 ZERO, ONE, TWO, THREE, FOUR = (np.uint64(number) for number in range(5))
@@ -90,6 +93,7 @@ def sweep(
     u_shift = np.uint64(shift)
     count, size = np.uint64(scores.size), np.uint64(flat.size) >> u_shift
     uniform = spread.size == 1 and scores.size != 1
+    wide = count > WIDE
     blocks = changes.size
     while True:
         ticket = fetch_add(marks, TICKET, 1)
@@ -123,9 +127,10 @@ def sweep(
             while slot + FOUR <= row_end:
                 far = slot + ahead
                 prefetch(shares, flat[far << u_shift])
-                prefetch(shares, flat[(far + ONE) << u_shift])
                 prefetch(shares, flat[(far + TWO) << u_shift])
-                prefetch(shares, flat[(far + THREE) << u_shift])
+                if wide:
+                    prefetch(shares, flat[(far + ONE) << u_shift])
+                    prefetch(shares, flat[(far + THREE) << u_shift])
                 first += shares[flat[slot << u_shift]]
                 second += shares[flat[(slot + ONE) << u_shift]]
                 third += shares[flat[(slot + TWO) << u_shift]]
