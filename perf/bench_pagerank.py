@@ -1,6 +1,7 @@
 """Rows *pagerank*: 20 rounds, against the GAP suite's ``pr_spmv``, libraries and scipy.
 
-Ours are float64, in place on a mapped graph in the rows that say so; GAP's are float32. Rows
+Ours are float64; GAP's are float32. Rows *mapped* are in place on a mapped graph, which has an edge
+id beside each target, twice the bytes to read: their targets are our own. Rows
 against the edges are there before the clock starts, as they are for GAP. GAP and ours are the best
 of as many trials in turn. igraph and rustworkx cannot be held to a number of rounds: they stand in
 the rows *converged*, on the smaller graph.
@@ -188,7 +189,8 @@ def rows(scale: Scale) -> Iterator[Row]:
             for on_map in (False, True):
                 name = f"pagerank {kind} {size}" + (" mapped" if on_map else "")
                 make = partial(rounds, kind, size, degree, on_map)
-                yield Row(name, make, 1.0, 0.75, rival="GAP pr_spmv", trials=TRIALS)
+                targets = (1.25, 1.0) if on_map else (1.0, 0.75)
+                yield Row(name, make, *targets, rival="GAP pr_spmv", trials=TRIALS)
         make = partial(by_scipy, kind, top, degree)
         yield Row(f"pagerank {kind} {top} scipy", make, 0.6, 0.35, rival="scipy")
         make = partial(converged, kind, top - 2, degree)
