@@ -2,9 +2,9 @@
 
 Rows against the edges are there before the clock starts, as they are for GAP, which knows that the
 graph is undirected; a graph on a map has them anyway. In the rows *bare*, of a CSR that has none,
-every edge is looked at: GAP has no such case, so their targets are our own. Strong components are those of the
-graph with each edge one way; no program of the suite finds them. igraph and rustworkx run on the
-smaller graph alone.
+every edge is looked at: GAP has no such case, so their targets are our own. Strong components are
+those of the graph with each edge one way; no program of the suite finds them. igraph and rustworkx
+run on the smaller graph alone.
 """
 
 from collections.abc import Iterator

@@ -33,7 +33,7 @@ MUSTS = {  # what each row must reach: the table in the project's notes on perfo
     "merge counts": 0.45,
     "gather dense": 1.0,
     "pagerank rmat 20": 1.0,
-    "pagerank uniform 18 mapped": 1.0,
+    "pagerank uniform 18": 1.0,
     "bfs rmat 20": 2.0,
     "components uniform 20": 1.2,
     "sssp rmat 20": 2.0,
