@@ -33,11 +33,16 @@ def matrix_of(graph, shape):
     return scipy.sparse.coo_matrix((weights, (rows, columns)), shape).toarray()
 
 
-@pytest.mark.parametrize("symmetry", ["general", "symmetric", "skew-symmetric"])
-@pytest.mark.parametrize("field", ["real", "integer", "pattern"])
+KINDS = [
+    (symmetry, field)
+    for symmetry in ("general", "symmetric", "skew-symmetric")
+    for field in ("real", "integer", "pattern")
+    if (symmetry, field) != ("skew-symmetric", "pattern")  # the format has none
+]
+
+
+@pytest.mark.parametrize(("symmetry", "field"), KINDS)
 def test_what_scipy_reads(tmp_path, symmetry, field):
-    if (symmetry, field) == ("skew-symmetric", "pattern"):
-        pytest.skip("no such file")
     rng = np.random.default_rng(3)
     pairs = {tuple(sorted(pair, reverse=True)) for pair in rng.integers(1, 9, (20, 2)).tolist()}
     if symmetry == "skew-symmetric":

@@ -330,19 +330,15 @@ def test_parts_are_the_same_whatever_their_labels():
     assert not rivals.same_parts([0, 0], [5, 5, 5])
 
 
-@pytest.mark.parametrize("name", ["networkit", "igraph", "rustworkx", "graphblas"])
+@pytest.mark.parametrize("name", ["networkit", "igraph"])
 def test_a_library_gets_the_same_graph(name):
-    pytest.importorskip(name)
+    """Of the others, which tests do not need, the answers are compared in each run."""
     csr = graphs.graph("rmat", 6, 4)
     made = getattr(rivals, name)("rmat", 6, 4)
-    if name == "graphblas":
-        counts = made.nrows, made.nvals // 2
-    elif name == "networkit":
+    if name == "networkit":
         counts = made.numberOfNodes(), made.numberOfEdges()
-    elif name == "igraph":
-        counts = made.vcount(), made.ecount()
     else:
-        counts = made.num_nodes(), made.num_edges()
+        counts = made.vcount(), made.ecount()
     assert counts == (csr.node_count, csr.edge_count // 2)
     rivals.forget()
 

@@ -93,7 +93,11 @@ def test_folders_that_are_no_graph(tmp_path):
     ("name", "content", "remedy"),
     [
         ("Town.csv", "id:ID(Town)\n1\n", "nkgraph.import_csv reads csv"),
-        ("Town.tsv.gz", gzip.compress(b"id:ID(Town)\n1\n", mtime=0), "nkgraph.import_csv reads csv"),
+        (
+            "Town.tsv.gz",
+            gzip.compress(b"id:ID(Town)\n1\n", mtime=0),
+            "nkgraph.import_csv reads csv",
+        ),
         ("Town.parquet", b"PAR1....", "nkgraph.import_parquet reads parquet"),
         ("facts.nt", "<x:a> <x:b> <x:c> .\n", "facts.nt is ntriples: nkgraph.import_ntriples"),
         ("a.mtx", "%%MatrixMarket matrix coordinate", "a.mtx is matrix-market"),
