@@ -198,7 +198,7 @@ def word(tag, at, length):
 
 LARGE = sparrow.u64(2**63)
 ERRORS = [
-    (LOG, edit(0, b"\3"), "version at byte 0: expected 2 or 21, found 3; the database was written"),
+    (LOG, edit(0, b"\3"), "version at byte 0: expected 2 or 21, found 3; written by a newer"),
     (ROWS, cut(0), "rows at byte 0: expected as many as there are offsets of, found no bytes"),
     (ROWS, cut(7), "rows at byte 0: expected as many as there are offsets of, found no bytes"),
     (ROWS, cut(8), "rows at byte 0: .* found 3 in a file of 8 bytes"),
