@@ -307,7 +307,7 @@ def test_type_names_reach_no_file_outside(tmp_path, name):
 
 def test_paths_that_are_no_graph(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(nk.FormatError, match="expected a RedDB dump, .* begins with b'x'"):
+    with pytest.raises(nk.FormatError, match=r"expected a RedDB dump, .* begins with b'x'"):
         nk.open(tmp_path / "file")
     with pytest.raises(
         nk.FormatError, match=r"CURRENT .* disk_graph_meta.json .* catalog.tlv .* found file"
