@@ -46,6 +46,11 @@ def kernels() -> dict[str, Any]:
     return found
 
 
+def has_cache() -> bool:
+    """Whether kernels are kept on disk, where other processes find them."""
+    return any(kernel._cache.cache_path is not None for kernel in kernels().values())
+
+
 def _is_step(dispatcher: Any) -> bool:
     options = dispatcher.targetoptions
     return bool(options.get("no_cpython_wrapper"))
