@@ -2,7 +2,8 @@
 
 Import, typed query, peers, properties, PageRank, pandas and a plot. "again" is a further run in a
 process that has run it before. "fresh" is from the start of an interpreter to its end: kernels,
-bytecode and files are cached by an earlier run, all libraries are imported within.
+bytecode and files are cached by an earlier run, and all libraries are imported within: pandas,
+pyarrow and matplotlib alone take over a second, which its limit leaves them.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ from perf.harness import Limit, Scale
 ROOT = Path(__file__).parent.parent
 STORY = ROOT / "examples" / "story_fb15k.py"
 DATA = ROOT / "tests" / "data" / "fb15k-237"
-SECONDS = 2.0
+SECONDS, FRESH = 2.0, 3.5
 
 
 def telling_again() -> Callable[[], float]:
@@ -67,4 +68,4 @@ def telling_afresh() -> Callable[[], float]:
 def rows(scale: Scale) -> Iterator[Limit]:
     """Give the rows of this stage; their size does not change."""
     yield Limit("story: again", telling_again, SECONDS)
-    yield Limit("story: fresh", telling_afresh, SECONDS)
+    yield Limit("story: fresh", telling_afresh, FRESH)
