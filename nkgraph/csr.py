@@ -1,6 +1,6 @@
 """CSR: rows of targets, with edge ids and optional weights."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +10,9 @@ from nkgraph.arguments import integer_array, uint32_array
 from nkgraph.dtypes import I64, MAX_IDS, U32
 from nkgraph.errors import GraphError, LimitError
 from nkgraph.storage import checks
+
+if TYPE_CHECKING:
+    from nkgraph.algorithms.simple import SimpleRows
 
 
 class CSR:
@@ -44,9 +47,10 @@ class CSR:
     ([0, 2, 2, 3], [1, 2, 0], [0, 2, 1])
     """
 
-    __slots__ = ("_ascends", "_turned", "edges", "offsets", "targets", "weights")
+    __slots__ = ("_ascends", "_simple", "_turned", "edges", "offsets", "targets", "weights")
     _ascends: dict[str, bool]
     _turned: tuple[I64, U32, NDArray[Any] | None] | None
+    _simple: "SimpleRows"
 
     def __init__(
         self, offsets: I64, targets: U32, edges: U32, weights: NDArray[Any] | None = None

@@ -93,3 +93,13 @@ def test_bad_arguments_are_named(monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 1000)
     with pytest.raises(LimitError, match=r"core_numbers needs .* 1,000 are available"):
         core_numbers(csr)
+
+
+def test_a_csr_keeps_its_simple_rows():
+    csr = csr_of(500, random_edges(500, 4000, 3))
+    before = memory.memory_estimate("core_numbers", csr)
+    first = core_numbers(csr)
+    kept = csr._simple
+    assert core_numbers(csr, threads=3).tolist() == first.tolist()
+    assert csr._simple is kept
+    assert memory.memory_estimate("core_numbers", csr) < before
