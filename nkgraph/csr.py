@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nkgraph import build
 from nkgraph.arguments import integer_array, uint32_array
+from nkgraph.arrays import read_only
 from nkgraph.dtypes import I64, MAX_IDS, U32
 from nkgraph.errors import GraphError, LimitError
 from nkgraph.storage import checks
@@ -27,6 +28,8 @@ class CSR:
     edges : (m,) uint32
         Edge id of each entry.
     weights : (m,) numbers, optional
+        All four are shared, not copied, and can only be read through the CSR. Whoever changes
+        them by another name gets answers that mix the old and the new.
 
     Raises
     ------
@@ -64,10 +67,13 @@ class CSR:
             raise GraphError("offsets: expected (n + 1,), found none")
         check_node_count(offsets.size - 1)
         check_rows(offsets, targets)
-        self.offsets = offsets
-        self.targets = targets
-        self.edges = edges
-        self.weights = weights
+        self._hold(offsets, targets, edges, weights)
+
+    def _hold(self, offsets: I64, targets: U32, edges: U32, weights: NDArray[Any] | None) -> None:
+        """Keep views that cannot be written: rows against the edges and others are made of them."""
+        self.offsets, self.targets = read_only(offsets), read_only(targets)
+        self.edges = read_only(edges)
+        self.weights = None if weights is None else read_only(weights)
 
     @classmethod
     def _trusted(
@@ -75,7 +81,7 @@ class CSR:
     ) -> "CSR":
         """Make a CSR of arrays that were built here, without checking them again."""
         csr = cls.__new__(cls)
-        csr.offsets, csr.targets, csr.edges, csr.weights = offsets, targets, edges, weights
+        csr._hold(offsets, targets, edges, weights)
         return csr
 
     @classmethod

@@ -124,8 +124,11 @@ def test_the_constructor_says_what_is_wrong(offsets, targets, edges, message):
 def test_the_constructor_keeps_its_arrays():
     weights = np.array([2, 3], np.int16)
     csr = CSR(OFFSETS, TARGETS, TARGETS, weights)
-    assert csr.offsets is OFFSETS
-    assert csr.weights is weights
+    for held, own in ((csr.offsets, OFFSETS), (csr.weights, weights), (csr.targets, TARGETS)):
+        assert np.shares_memory(held, own)
+        assert own.flags.writeable
+        with pytest.raises(ValueError, match="read-only"):  # else kept rows would be stale
+            held[0] = 1
     assert repr(csr).startswith("CSR(2 nodes, 2 edges, weights int16, ")
 
 
